@@ -1,0 +1,13 @@
+# cmake -P script behind gpuinfer_embed(): writes HEADER and SOURCE from INPUTS (a ;-list of text files).
+set(DECLARATIONS "")
+set(DEFINITIONS "")
+foreach(FILE ${INPUTS})
+  get_filename_component(NAME ${FILE} NAME)
+  string(REGEX REPLACE "[^A-Za-z0-9]" "_" NAME ${NAME})
+  file(READ ${FILE} HEX HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," BYTES "${HEX}")
+  string(APPEND DECLARATIONS "extern const std::string_view ${NAME};\n")
+  string(APPEND DEFINITIONS "static const char ${NAME}_bytes[] = {${BYTES}'\\0'};\nconst std::string_view ${NAME}{${NAME}_bytes, sizeof ${NAME}_bytes - 1};\n")
+endforeach()
+file(WRITE ${HEADER} "#pragma once\n#include <string_view>\nnamespace gpuinfer::${NAMESPACE}::embedded {\n${DECLARATIONS}}\n")
+file(WRITE ${SOURCE} "#include \"${INCLUDE}\"\nnamespace gpuinfer::${NAMESPACE}::embedded {\n${DEFINITIONS}}\n")

@@ -1,0 +1,55 @@
+# What every folder's CMakeLists.txt uses: one way to make a library, a program, a test, and a file embedded in a program.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(gpuinfer_options INTERFACE)
+target_compile_options(gpuinfer_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+target_include_directories(gpuinfer_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+
+# gpuinfer_library(NAME SOURCES a.cpp ... LIBS x ... PRIVATE_LIBS y ...): libgpuinfer_NAME.a, used as gpuinfer::NAME. LIBS are those whose
+# headers its own headers include.
+function(gpuinfer_library NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;PRIVATE_LIBS" ${ARGN})
+  add_library(gpuinfer_${NAME} STATIC ${ARG_SOURCES})
+  add_library(gpuinfer::${NAME} ALIAS gpuinfer_${NAME})
+  target_link_libraries(gpuinfer_${NAME} PUBLIC ${ARG_LIBS} PRIVATE ${ARG_PRIVATE_LIBS} gpuinfer_options)
+  target_include_directories(gpuinfer_${NAME} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+endfunction()
+
+# gpuinfer_program(NAME SOURCES main.cpp ... LIBS x ...): bin/NAME.
+function(gpuinfer_program NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME} ${ARG_SOURCES})
+  target_link_libraries(${NAME} PRIVATE ${ARG_LIBS} gpuinfer_options)
+endfunction()
+
+# gpuinfer_test(NAME SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
+# The program runs in the source folder tests/, so test data is found as "policies/testdata/x.yaml".
+function(gpuinfer_test NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME}_test ${ARG_SOURCES})
+  target_link_libraries(${NAME}_test PRIVATE ${ARG_LIBS} gpuinfer_test_main gpuinfer_options)
+  add_test(NAME ${NAME} COMMAND ${NAME}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
+endfunction()
+
+# gpuinfer_embed(LIBRARY NAMESPACE name FILES a b ...): the files' contents as `const std::string_view` constants in
+# generated/LIBRARY/embedded.hpp, namespace gpuinfer::NAMESPACE::embedded, named after the file (dots and dashes become _).
+function(gpuinfer_embed LIBRARY)
+  cmake_parse_arguments(ARG "" "NAMESPACE" "FILES" ${ARGN})
+  set(HEADER ${CMAKE_BINARY_DIR}/generated/${LIBRARY}/embedded.hpp)
+  set(SOURCE ${CMAKE_BINARY_DIR}/generated/${LIBRARY}/embedded.cpp)
+  set(INPUTS)
+  foreach(FILE ${ARG_FILES})
+    list(APPEND INPUTS ${CMAKE_CURRENT_SOURCE_DIR}/${FILE})
+  endforeach()
+  add_custom_command(
+    OUTPUT ${HEADER} ${SOURCE}
+    COMMAND ${CMAKE_COMMAND} "-DINPUTS=${INPUTS}" -DHEADER=${HEADER} -DSOURCE=${SOURCE} -DNAMESPACE=${ARG_NAMESPACE}
+            -DINCLUDE=${LIBRARY}/embedded.hpp -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${INPUTS} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    VERBATIM)
+  target_sources(gpuinfer_${LIBRARY} PRIVATE ${SOURCE} ${HEADER})
+endfunction()

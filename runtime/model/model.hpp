@@ -1,0 +1,55 @@
+// A model ready to be computed: its settings and its weights, from a GGUF file or a Hugging Face folder.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "runtime/model/model_config.hpp"
+#include "runtime/model/tensor.hpp"
+
+namespace gpuinfer::model {
+
+/// Rows of q and k are in Hugging Face's order (RoPE rotates element i with i + head_dim/2), whatever the file's order was.
+/// A bias that the model does not have is an empty tensor.
+struct LayerWeights {
+  Tensor input_norm;           ///< [hidden]
+  Tensor q, k, v;              ///< [heads·head_dim, hidden], [kv_heads·head_dim, hidden] twice
+  Tensor o;                    ///< [hidden, heads·head_dim]
+  Tensor post_attention_norm;  ///< [hidden]
+  Tensor gate, up;             ///< [intermediate, hidden]
+  Tensor down;                 ///< [hidden, intermediate]
+};
+
+struct Weights {
+  Tensor embedding;  ///< [vocab, hidden]
+  std::vector<LayerWeights> layers;
+  Tensor norm;     ///< [hidden]
+  Tensor lm_head;  ///< [vocab, hidden]; the embedding itself where the two are tied
+};
+
+struct Model {
+  ModelConfig config;
+  Weights weights;
+  /// Keeps the bytes of the weights alive: mapped files, and buffers of what had to be rearranged.
+  std::vector<std::shared_ptr<const void>> storage;
+};
+
+/// How a model lies on disk.
+enum class Layout { kGguf, kHuggingFace };
+
+struct ModelLocation {
+  Layout layout = Layout::kGguf;
+  /// The .gguf file, or the folder with config.json.
+  std::filesystem::path path;
+};
+
+/// `path` is a .gguf file, a folder with exactly one .gguf file, or a folder with config.json and safetensors. Throws Error that says what was
+/// looked for and what is there.
+ModelLocation find_model(const std::filesystem::path& path);
+
+/// Reads settings and maps weights; every size and offset is checked against the file before it is used, and a model that cannot be computed is
+/// refused, with the reason, before any weight is read. Throws Error naming the file and the tensor.
+Model load_model(const ModelLocation& location);
+
+}  // namespace gpuinfer::model

@@ -1,0 +1,43 @@
+// A tensor as it lies in a file: its type, its shape and its bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace gpuinfer::model {
+
+/// How elements are stored. The quantised ones pack blocks of 32 consecutive elements of a row, in ggml's layouts
+/// (ggml-common.h): Q4_0 {f16 d; u8 qs[16]}, Q4_1 {f16 d, m; u8 qs[16]}, Q8_0 {f16 d; i8 qs[32]}.
+enum class DataType { kF32, kF16, kBF16, kQ4_0, kQ4_1, kQ8_0 };
+
+/// "F32", "Q4_1" ...
+std::string_view name(DataType type);
+
+/// Elements that are stored together: 1, or 32 for the quantised types.
+std::int64_t block_elements(DataType type);
+
+/// Bytes of one block.
+std::int64_t block_bytes(DataType type);
+
+/// A view; the Model that it came from owns the bytes. Row-major, the last dimension is the contiguous one: a weight of a linear layer is
+/// [out_features, in_features], a vector is [n].
+struct Tensor {
+  DataType type = DataType::kF32;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+
+  /// Product of all dimensions but the last; 1 for a vector.
+  std::int64_t rows() const;
+  /// The last dimension.
+  std::int64_t columns() const;
+  std::int64_t row_bytes() const;
+  std::span<const std::byte> row(std::int64_t index) const;
+};
+
+/// Row `index` of `tensor` as float32 into `out` ([columns]).
+void dequantize_row(const Tensor& tensor, std::int64_t index, std::span<float> out);
+
+}  // namespace gpuinfer::model

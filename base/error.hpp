@@ -7,11 +7,12 @@
 
 namespace gpuinfer {
 
-/// `what()` says what is wrong and where ("pod.yaml:12:3: unknown key 'imagee'"); `remedy()` says what to do next and may be empty.
-/// Programs print it as "error: WHAT" and "  REMEDY" on a line of its own, and exit with 1.
+/// `what()` says what is wrong and where ("pod.yaml:12:3: unknown key 'imagee'"); `remedy()` says what to do next and
+/// may be empty. Programs print it as "error: WHAT" and "  REMEDY" on a line of its own, and exit with 1.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& what, std::string remedy = "") : std::runtime_error(what), remedy_(std::move(remedy)) {}
+  explicit Error(const std::string& what, std::string remedy = "")
+      : std::runtime_error(what), remedy_(std::move(remedy)) {}
 
   const std::string& remedy() const { return remedy_; }
 

@@ -57,7 +57,8 @@ void write_file(const std::filesystem::path& path, std::string_view contents, un
 }
 
 std::filesystem::path cache_directory() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::filesystem::path(cache) / "gpuinfer";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
+    return std::filesystem::path(cache) / "gpuinfer";
   if (const char* home = std::getenv("HOME"); home && *home) return std::filesystem::path(home) / ".cache" / "gpuinfer";
   throw Error("no cache directory: neither XDG_CACHE_HOME nor HOME is set", "set HOME to your home directory");
 }

@@ -5,7 +5,8 @@
 
 namespace gpuinfer {
 
-/// Keeps the order of object keys, so that a user's YAML and our manifests come out in the order in which they were written.
+/// Keeps the order of object keys, so that a user's YAML and our manifests come out in the order in which they were
+/// written.
 using Json = nlohmann::ordered_json;
 
 }  // namespace gpuinfer

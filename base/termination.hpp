@@ -3,8 +3,9 @@
 
 namespace gpuinfer {
 
-/// Blocks SIGTERM and SIGINT (and ignores SIGPIPE) in the calling thread and in every thread that it starts afterwards: construct it first
-/// in main(). The signals are then taken synchronously by wait(), so no code runs in a signal handler.
+/// Blocks SIGTERM and SIGINT (and ignores SIGPIPE) in the calling thread and in every thread that it starts afterwards:
+/// construct it first in main(). The signals are then taken synchronously by wait(), so no code runs in a signal
+/// handler.
 class Termination {
  public:
   Termination();

@@ -7,6 +7,10 @@ endif()
 
 add_library(gpuinfer_options INTERFACE)
 target_compile_options(gpuinfer_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # False alarms of GCC 12 on std::string's operator+ (GCC bug 105651).
+  target_compile_options(gpuinfer_options INTERFACE -Wno-restrict)
+endif()
 target_include_directories(gpuinfer_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 
 # gpuinfer_library(NAME SOURCES a.cpp ... LIBS x ... PRIVATE_LIBS y ...): libgpuinfer_NAME.a, used as gpuinfer::NAME. LIBS are those whose

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Runs every part of the test suite, shows the log of what failed, and ends with one line "N passed, M failed".
+
+    tests/run_all.py [PART ...]      default: all parts, in this order
+
+A part that runs no test, or that skips one, counts as a failure: a skip here would be silent.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "gpuinfer"
+LOGS = REPOSITORY / "build" / "test-logs"
+RELEASE = REPOSITORY / "build" / "release" / "bin"
+
+
+@dataclasses.dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other):
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def count_catch2(log):
+    """Catch2 closes each program with "All tests passed (… in N test cases)" or "test cases: N | P passed | F failed"."""
+    count = Count()
+    for cases in re.findall(r"All tests passed \(.* in (\d+) test cases?\)", log):
+        count.passed += int(cases)
+    for line in re.findall(r"^test cases:.*$", log, re.MULTILINE):
+        for number, outcome in re.findall(r"(\d+) (passed|failed|skipped)", line):
+            setattr(count, outcome, getattr(count, outcome) + int(number))
+    return count
+
+
+def count_pytest(log):
+    count = Count()
+    closing = [line for line in log.splitlines() if re.search(r"\d+ (passed|failed|skipped|error).* in [\d.]+", line)]
+    for number, outcome in re.findall(r"(\d+) (passed|failed|skipped|error)", closing[-1]) if closing else []:
+        field = "failed" if outcome == "error" else outcome
+        setattr(count, field, getattr(count, field) + int(number))
+    return count
+
+
+def count_one(log):
+    """The part is one test; its exit code says how it went."""
+    return Count(passed=1)
+
+
+def ctest(preset, *options):
+    return ["ctest", "--preset", preset, "--verbose", "--output-log", "/dev/null", *options]
+
+
+def pytest(*paths):
+    return [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", *paths]
+
+
+@dataclasses.dataclass
+class Part:
+    name: str
+    what: str
+    commands: list
+    count: object
+
+
+PARTS = [
+    Part("format", "clang-format and shellcheck", [["scripts/lint"]], count_one),
+    Part("unit", "the C++ tests", [["scripts/build", "release"], ctest("release")], count_catch2),
+    Part("address", "the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer",
+         [["scripts/build", "asan"], ctest("asan")], count_catch2),
+    Part("thread", "the engine and the servers under ThreadSanitizer",
+         [["scripts/build", "tsan", "engine_test", "server_test", "webhook_test", "backend_test"],
+          ctest("tsan", "-R", "^(engine|server|webhook|backend)$")], count_catch2),
+    Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
+         [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
+          pytest("tests/policies", "tests/plugin", "tests/runtime")], count_pytest),
+    Part("e2e", "a real Kubernetes, from install to chat to delete",
+         [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
+          ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),
+]
+
+
+def run_part(part):
+    log_path = LOGS / f"{part.name}.log"
+    started = time.monotonic()
+    print(f"== {part.name}: {part.what}", flush=True)
+    environment = dict(os.environ, GPUINFER_BIN=str(RELEASE), GPUINFER_MODELS=str(CACHE / "models"))
+    with open(log_path, "w+", encoding="utf-8", errors="replace") as log:
+        code = 0
+        for command in part.commands:
+            print(f"   {' '.join(command)}", flush=True)
+            code = subprocess.run(command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                  stderr=subprocess.STDOUT, check=False).returncode
+            if code != 0:
+                break
+        log.seek(0)
+        text = log.read()
+    count = part.count(text) if code == 0 or part.count is not count_one else Count()
+    problem = ""
+    if code != 0 and count.failed == 0:
+        count.failed, problem = 1, f"`{' '.join(command)}` exited with {code}"
+    elif count.passed + count.failed == 0:
+        count.failed, problem = 1, "no test ran"
+    elif count.skipped:
+        count.failed, problem = count.failed + count.skipped, f"{count.skipped} skipped"
+    seconds = time.monotonic() - started
+    print(f"   {count.passed} passed, {count.failed} failed in {seconds:.0f} s {problem}", flush=True)
+    if count.failed:
+        print("\n".join(f"   | {line}" for line in text.splitlines()[-80:]))
+        print(f"   the whole log: {log_path.relative_to(REPOSITORY)}", flush=True)
+    return count
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(f"{part.name} ({part.what})" for part in PARTS))
+    names = parser.parse_args().parts
+    unknown = set(names) - {part.name for part in PARTS}
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(part.name for part in PARTS)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    total = Count()
+    for part in PARTS:
+        if not names or part.name in names:
+            total += run_part(part)
+    print(f"\n{total.passed} passed, {total.failed} failed")
+    sys.exit(1 if total.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -85,6 +85,18 @@ def write_image(image: Image, archive: pathlib.Path) -> int:
     return len(compressed)
 
 
+def write_files(entries: list[Entry], folder: pathlib.Path) -> None:
+    """Writes the entries below `folder` instead of into an archive."""
+    for entry in entries:
+        path = folder / entry.path.lstrip("/")
+        if entry.contents is None:
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(entry.contents)
+        path.chmod(entry.mode)
+
+
 def layer_tar(entries: list[Entry]) -> bytes:
     """A tar file of the entries and their parent folders: sorted, owned by root, from 1970."""
     by_path = {entry.path.strip("/"): entry for entry in entries}

@@ -3,7 +3,7 @@
 
 openssl_quietly() {
   local output
-  output=$(openssl "$@" 2>&1) || fail "openssl $1 failed" "$output"
+  output=$(openssl "$@" 2>&1) || die "openssl $1 failed" "$output"
 }
 
 make_authority() { # NAME

@@ -15,13 +15,13 @@ CGROUP_V1_CONTROLLERS=(cpu cpuacct cpuset memory devices freezer blkio pids syst
 KERNEL_SETTINGS=(vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1)
 
 require_machine() {
-  [ "$(id -u)" = 0 ] || fail "the test cluster makes namespaces and mounts: it has to be started by root"
+  [ "$(id -u)" = 0 ] || die "the test cluster makes namespaces and mounts: it has to be started by root"
   local missing=() program
   for program in "$CONTAINERD:containerd" "$CTR:containerd" "$RUNC:runc" "$CNI_PLUGINS/bridge:containernetworking-plugins" \
-    iptables:iptables nft:nftables tini:tini socat:socat conntrack:conntrack ip:iproute2 openssl:openssl curl:curl flock:util-linux; do
+    iptables:iptables nft:nftables tini:tini socat:socat conntrack:conntrack ip:iproute2 openssl:openssl curl:curl flock:util-linux sysctl:procps; do
     command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
   done
-  [ ${#missing[@]} = 0 ] || fail "Debian packages are missing: ${missing[*]}" "run scripts/install-deps, or apt-get install ${missing[*]}"
+  [ ${#missing[@]} = 0 ] || die "Debian packages are missing: ${missing[*]}" "run scripts/install-deps test"
 }
 
 # The v1 hierarchies that the machine mounts (whole v1 or hybrid); nothing on a machine with cgroup v2 only.

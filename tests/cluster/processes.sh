@@ -48,7 +48,7 @@ end() {
 # in_cluster COMMAND...: runs it in the cluster's namespaces.
 in_cluster() {
   local first
-  first=$(first_process) || fail "the cluster is not up" "start it with tests/cluster/up"
+  first=$(first_process) || die "the cluster is not up" "start it with tests/cluster/up"
   nsenter --target "$first" --mount --net --pid --uts --ipc -- "$@"
 }
 
@@ -63,7 +63,7 @@ wait_for() {
   until "${@:4}" >/dev/null 2>&1; do
     if [ $SECONDS -ge "$deadline" ]; then
       tail -n 20 "$LOGS/$3.log" >&2
-      fail "after $1 s still not: $2" "its log is $LOGS/$3.log"
+      die "after $1 s still not: $2" "its log is $LOGS/$3.log"
     fi
     sleep 0.1
   done

@@ -2,10 +2,9 @@
 # Names, addresses and folders of the test cluster; sourced by every script of this folder.
 
 CLUSTER=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-REPOSITORY=$(cd "$CLUSTER/../.." && pwd)
+. "$CLUSTER/../../scripts/common.sh"
 
 # What can be built again lives in the cache, what the running cluster writes in the state folder; nothing in the checkout.
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gpuinfer
 STATE=${XDG_STATE_HOME:-$HOME/.local/state}/gpuinfer/cluster
 LOGS=$STATE/logs
 PKI=$STATE/pki
@@ -14,7 +13,7 @@ CONFIGURATION=$STATE/configuration
 API_SOCKET=$STATE/api.sock
 
 # One folder for each set of versions and flags: another checkout of the same versions finds its programs there.
-PROGRAMS=$CACHE/cluster/$(cat "$CLUSTER"/programs/* | sha256sum | cut -c1-16)
+PROGRAMS=$cache/cluster/$(cat "$CLUSTER"/programs/* | sha256sum | cut -c1-16)
 BIN=$PROGRAMS/bin
 PAUSE_IMAGE=registry.k8s.io/pause:3.10.1
 
@@ -31,9 +30,3 @@ DNS_SERVICE_IP=10.96.0.10
 RELAY_PORT=${RELAY_PORT:-16443}
 ADMIN_KUBECONFIG=$KUBECONFIGS/admin
 HOST_KUBECONFIG=$KUBECONFIGS/host
-
-# fail WHAT [REMEDY]
-fail() {
-  printf '%s\n' "error: $1" "${@:2}" >&2
-  exit 1
-}

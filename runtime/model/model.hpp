@@ -5,13 +5,14 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/model/mapped_file.hpp"
 #include "runtime/model/model_config.hpp"
 #include "runtime/model/tensor.hpp"
 
 namespace gpuinfer::model {
 
-/// Rows of q and k are in Hugging Face's order (RoPE rotates element i with i + head_dim/2), whatever the file's order was.
-/// A bias that the model does not have is an empty tensor.
+/// Rows of q and k are in Hugging Face's order (RoPE rotates element i with i + head_dim/2), whatever the file's order
+/// was. A bias that the model does not have is an empty tensor.
 struct LayerWeights {
   Tensor input_norm;           ///< [hidden]
   Tensor q, k, v;              ///< [heads·head_dim, hidden], [kv_heads·head_dim, hidden] twice
@@ -31,8 +32,9 @@ struct Weights {
 struct Model {
   ModelConfig config;
   Weights weights;
-  /// Keeps the bytes of the weights alive: mapped files, and buffers of what had to be rearranged.
-  std::vector<std::shared_ptr<const void>> storage;
+  /// What the weights point into: the files, and copies of what had to be rearranged.
+  std::vector<std::shared_ptr<const MappedFile>> files;
+  std::vector<std::shared_ptr<const std::vector<std::byte>>> buffers;
 };
 
 /// How a model lies on disk.
@@ -44,12 +46,13 @@ struct ModelLocation {
   std::filesystem::path path;
 };
 
-/// `path` is a .gguf file, a folder with exactly one .gguf file, or a folder with config.json and safetensors. Throws Error that says what was
-/// looked for and what is there.
+/// `path` is a .gguf file, a folder with exactly one .gguf file, or a folder with config.json and safetensors. Throws
+/// Error that says what was looked for and what is there.
 ModelLocation find_model(const std::filesystem::path& path);
 
-/// Reads settings and maps weights; every size and offset is checked against the file before it is used, and a model that cannot be computed is
-/// refused, with the reason, before any weight is read. Throws Error naming the file and the tensor.
+/// Reads settings and maps weights; every size and offset is checked against the file before it is used, and a model
+/// that cannot be computed is refused, with the reason, before any weight is read. Throws Error naming the file and the
+/// tensor.
 Model load_model(const ModelLocation& location);
 
 }  // namespace gpuinfer::model

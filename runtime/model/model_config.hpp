@@ -3,17 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace gpuinfer::model {
-
-/// Llama 3.1's stretched RoPE (transformers modeling_rope_utils.py, "llama3"): wavelengths above original/low_freq_factor are divided by
-/// factor, those below original/high_freq_factor kept, those between interpolated.
-struct Llama3RopeScaling {
-  double factor = 8;
-  double low_freq_factor = 1;
-  double high_freq_factor = 4;
-  std::int64_t original_max_position_embeddings = 8192;
-};
 
 /// Field names follow Hugging Face's config.json.
 struct ModelConfig {
@@ -25,9 +18,14 @@ struct ModelConfig {
   std::int64_t num_key_value_heads = 0;
   std::int64_t head_dim = 0;
   std::int64_t max_position_embeddings = 0;
+  /// A query sees this many positions, its own included; nothing: all of them.
+  std::optional<std::int64_t> sliding_window;
   float rms_norm_eps = 1e-5F;
-  double rope_theta = 10000;
-  std::optional<Llama3RopeScaling> rope_scaling;
+  /// Radians per position for each pair (i, i + head_dim/2) of a head: [head_dim / 2]. Made by rope.hpp.
+  std::vector<double> rope_inverse_frequencies;
 };
+
+/// Throws Error, with `file` in front, where a setting is missing, absurd, or contradicts another.
+void check_config(const ModelConfig& config, const std::string& file);
 
 }  // namespace gpuinfer::model

@@ -16,14 +16,17 @@ enum class DataType { kF32, kF16, kBF16, kQ4_0, kQ4_1, kQ8_0 };
 /// "F32", "Q4_1" ...
 std::string_view name(DataType type);
 
+/// True for the types that pack several elements with a shared scale.
+bool is_quantized(DataType type);
+
 /// Elements that are stored together: 1, or 32 for the quantised types.
 std::int64_t block_elements(DataType type);
 
 /// Bytes of one block.
 std::int64_t block_bytes(DataType type);
 
-/// A view; the Model that it came from owns the bytes. Row-major, the last dimension is the contiguous one: a weight of a linear layer is
-/// [out_features, in_features], a vector is [n].
+/// A view; the Model that it came from owns the bytes. Row-major, the last dimension is the contiguous one: a weight of
+/// a linear layer is [out_features, in_features], a vector is [n].
 struct Tensor {
   DataType type = DataType::kF32;
   std::vector<std::int64_t> shape;

@@ -1,0 +1,128 @@
+// mmap for local files, parallel pread for network file systems.
+#include "runtime/model/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace gpuinfer::model {
+namespace {
+
+/// Magic numbers that linux/magic.h lacks.
+constexpr unsigned kLustreMagic = 0x0BD00BD0;
+constexpr unsigned kCifsMagic = 0xFF534D42;
+
+/// Enough outstanding requests to fill a network file system's bandwidth; each request large enough to amortise its
+/// round trip.
+constexpr std::size_t kReaders = 8;
+constexpr std::size_t kReadBytes = std::size_t{8} << 20;
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& doing, int error) {
+  throw Error(path.string() + ": cannot " + doing + ": " + std::strerror(error),
+              "Check that the file exists and that this user may read it.");
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+bool on_network(int fd) {
+  struct statfs file_system {};
+  if (::fstatfs(fd, &file_system) != 0) return false;
+  switch (static_cast<unsigned>(file_system.f_type)) {
+    case NFS_SUPER_MAGIC:
+    case FUSE_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case CEPH_SUPER_MAGIC:
+    case kCifsMagic:
+    case kLustreMagic:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Reads [offset, end) of `fd` to the same place in `data`; returns 0 or an errno value (EIO where the file ended
+/// early).
+int read_range(int fd, std::byte* data, std::size_t offset, std::size_t end) {
+  while (offset < end) {
+    const ssize_t count = ::pread(fd, data + offset, end - offset, static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    if (count == 0) return EIO;
+    offset += static_cast<std::size_t>(count);
+  }
+  return 0;
+}
+
+/// Several threads take the next kReadBytes each until the file is read; returns 0 or the first errno value.
+int read_whole(int fd, std::byte* data, std::size_t size) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<int> error{0};
+  const auto reader = [&] {
+    for (std::size_t offset = 0; error == 0 && (offset = next.fetch_add(kReadBytes)) < size;) {
+      if (const int e = read_range(fd, data, offset, std::min(size, offset + kReadBytes)); e != 0) error = e;
+    }
+  };
+  std::vector<std::jthread> readers;
+  for (std::size_t i = 1; i < std::min(kReaders, size / kReadBytes + 1); ++i) readers.emplace_back(reader);
+  reader();
+  readers.clear();
+  return error;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(path, "open", errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail(path, "read", errno);
+  if (!S_ISREG(status.st_mode)) throw Error(path.string() + ": not a regular file");
+  if (status.st_size == 0) throw Error(path.string() + ": the file is empty", "Fetch it again.");
+  size_ = static_cast<std::size_t>(status.st_size);
+
+  mapped_ = !on_network(fd.get());
+  void* memory = mapped_ ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0)
+                         : ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail(path, mapped_ ? "map" : "find memory for", errno);
+  data_ = static_cast<std::byte*>(memory);
+  if (mapped_) {
+    ::madvise(memory, size_, MADV_WILLNEED);
+  } else if (const int error = read_whole(fd.get(), data_, size_); error != 0) {
+    ::munmap(memory, size_);
+    fail(path, "read", error);
+  }
+}
+
+MappedFile::~MappedFile() { ::munmap(data_, size_); }
+
+void MappedFile::release_pages() const {
+  if (mapped_) ::madvise(data_, size_, MADV_DONTNEED);
+}
+
+}  // namespace gpuinfer::model

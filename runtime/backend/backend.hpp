@@ -25,8 +25,8 @@ struct Slice {
   Logits logits = Logits::kLast;
 };
 
-/// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: a slice's logits are the same bits
-/// whatever else is in the batch and however its sequence was cut into slices.
+/// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: a slice's logits
+/// are the same bits whatever else is in the batch and however its sequence was cut into slices.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -43,8 +43,8 @@ class Backend {
   /// Pages in the KV cache; their numbers are 0 .. kv_pages()-1.
   virtual std::int64_t kv_pages() const = 0;
 
-  /// Runs the slices and writes their logits, float32, one row of vocab_size() per wanted token, in the order of the batch.
-  /// `logits` has exactly that size.
+  /// Runs the slices and writes their logits, float32, one row of vocab_size() per wanted token, in the order of the
+  /// batch. `logits` has exactly that size.
   virtual void forward(std::span<const Slice> batch, std::span<float> logits) = 0;
 };
 

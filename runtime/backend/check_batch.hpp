@@ -1,0 +1,18 @@
+// What every backend asks of a batch before it computes.
+#pragma once
+
+#include <span>
+
+#include "runtime/backend/backend.hpp"
+
+namespace gpuinfer::backend {
+
+/// Tokens whose logits the batch wants.
+std::size_t count_logits_rows(std::span<const Slice> batch);
+
+/// Throws std::invalid_argument where a token id, a position or a page lies outside the model's or the cache's range,
+/// a page table is too short for its slice, or `logits` has another size than the batch wants. The engine never sends
+/// such a batch; this turns its bug into an exception instead of memory corruption.
+void check_batch(const Backend& backend, std::span<const Slice> batch, std::span<const float> logits);
+
+}  // namespace gpuinfer::backend

@@ -1,0 +1,215 @@
+// The transformer of ModelConfig, one formula after the other.
+#include "runtime/backend/reference/reference_backend.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <ranges>
+
+#include "runtime/backend/check_batch.hpp"
+#include "runtime/backend/reference/linear.hpp"
+
+namespace gpuinfer::backend {
+namespace {
+
+using model::LayerWeights;
+using model::ModelConfig;
+
+/// Where one token of the batch belongs.
+struct Place {
+  const Slice* slice;
+  std::int64_t position;
+};
+
+/// Cache slots of a slice's positions.
+std::size_t cache_slot(const Slice& slice, std::int64_t position) {
+  const std::int32_t page = slice.pages[static_cast<std::size_t>(position / kPageTokens)];
+  return static_cast<std::size_t>(page * kPageTokens + position % kPageTokens);
+}
+
+void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out) {
+  double squares = 0;
+  for (const float value : x) squares += static_cast<double>(value) * static_cast<double>(value);
+  const auto scale =
+      static_cast<float>(1 / std::sqrt(squares / static_cast<double>(x.size()) + static_cast<double>(epsilon)));
+  for (std::size_t i = 0; i < x.size(); ++i) out[i] = x[i] * scale * weight[i];
+}
+
+Matrix rms_norm(const Matrix& x, const model::Tensor& weight, float epsilon) {
+  std::vector<float> weights(static_cast<std::size_t>(x.columns));
+  dequantize_row(weight, 0, weights);
+  Matrix out(x.rows, x.columns);
+  for (std::int64_t token = 0; token < x.rows; ++token) rms_norm(x.row(token), weights, epsilon, out.row(token));
+  return out;
+}
+
+/// Rotates the pairs (i, i + head_dim/2) of one head.
+void rope(std::span<float> head, std::int64_t position, const std::vector<double>& inverse_frequencies) {
+  const std::size_t half = head.size() / 2;
+  for (std::size_t i = 0; i < half; ++i) {
+    const double angle = static_cast<double>(position) * inverse_frequencies[i];
+    const double cosine = std::cos(angle);
+    const double sine = std::sin(angle);
+    const auto first = static_cast<double>(head[i]);
+    const auto second = static_cast<double>(head[i + half]);
+    head[i] = static_cast<float>(first * cosine - second * sine);
+    head[i + half] = static_cast<float>(second * cosine + first * sine);
+  }
+}
+
+void add(Matrix& x, const Matrix& y) { std::ranges::transform(x.values, y.values, x.values.begin(), std::plus<>()); }
+
+class ReferenceBackend final : public Backend {
+ public:
+  ReferenceBackend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages)
+      : model_(std::move(model)), config_(model_->config), kv_pages_(kv_pages) {
+    for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
+      keys_.emplace_back(kv_pages * kPageTokens, kv_size());
+      values_.emplace_back(kv_pages * kPageTokens, kv_size());
+    }
+  }
+
+  std::string description() const override { return "reference"; }
+  std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
+  std::int64_t kv_pages() const override { return kv_pages_; }
+
+  void forward(std::span<const Slice> batch, std::span<float> logits) override {
+    check_batch(*this, batch, logits);
+    const model::Weights& weights = model_->weights;
+    const std::vector<Place> places = places_of(batch);
+
+    Matrix x = embed(batch);
+    for (std::size_t layer = 0; layer < weights.layers.size(); ++layer) {
+      const LayerWeights& w = weights.layers[layer];
+      add(x, linear(attention(layer, rms_norm(x, w.input_norm, config_.rms_norm_eps), places), w.o));
+      add(x, mlp(w, rms_norm(x, w.post_attention_norm, config_.rms_norm_eps)));
+    }
+    const Matrix wanted = wanted_rows(x, batch);
+    const Matrix y = linear(rms_norm(wanted, weights.norm, config_.rms_norm_eps), weights.lm_head);
+    std::ranges::copy(y.values, logits.begin());
+  }
+
+ private:
+  std::int64_t kv_size() const { return config_.num_key_value_heads * config_.head_dim; }
+
+  static std::vector<Place> places_of(std::span<const Slice> batch) {
+    std::vector<Place> places;
+    for (const Slice& slice : batch) {
+      for (std::size_t i = 0; i < slice.tokens.size(); ++i) {
+        places.push_back({&slice, slice.position + static_cast<std::int64_t>(i)});
+      }
+    }
+    return places;
+  }
+
+  Matrix embed(std::span<const Slice> batch) const {
+    std::vector<TokenId> ids;
+    for (const Slice& slice : batch) ids.insert(ids.end(), slice.tokens.begin(), slice.tokens.end());
+    Matrix x(static_cast<std::int64_t>(ids.size()), config_.hidden_size);
+    for (std::int64_t token = 0; token < x.rows; ++token) {
+      dequantize_row(model_->weights.embedding, ids[static_cast<std::size_t>(token)], x.row(token));
+    }
+    return x;
+  }
+
+  static Matrix wanted_rows(const Matrix& x, std::span<const Slice> batch) {
+    Matrix wanted(static_cast<std::int64_t>(count_logits_rows(batch)), x.columns);
+    std::int64_t row = 0;
+    std::int64_t token = 0;
+    for (const Slice& slice : batch) {
+      for (std::size_t i = 0; i < slice.tokens.size(); ++i, ++token) {
+        const bool last = i + 1 == slice.tokens.size();
+        if (slice.logits == Logits::kAll || (slice.logits == Logits::kLast && last)) {
+          std::ranges::copy(x.row(token), wanted.row(row++).begin());
+        }
+      }
+    }
+    return wanted;
+  }
+
+  /// softmax(q·kᵀ / √head_dim)·v over the positions up to each token's own: [tokens, heads·head_dim].
+  Matrix attention(std::size_t layer, const Matrix& x, const std::vector<Place>& places) {
+    const LayerWeights& w = model_->weights.layers[layer];
+    Matrix q = linear(x, w.q);
+    Matrix k = linear(x, w.k);
+    const Matrix v = linear(x, w.v);
+    for (std::int64_t token = 0; token < x.rows; ++token) {
+      const Place& place = places[static_cast<std::size_t>(token)];
+      rotate(q.row(token), place.position);
+      rotate(k.row(token), place.position);
+      const auto slot = static_cast<std::int64_t>(cache_slot(*place.slice, place.position));
+      std::ranges::copy(k.row(token), keys_[layer].row(slot).begin());
+      std::ranges::copy(v.row(token), values_[layer].row(slot).begin());
+    }
+    Matrix out(x.rows, q.columns);
+    for (std::int64_t token = 0; token < x.rows; ++token) {
+      for (std::int64_t head = 0; head < config_.num_attention_heads; ++head) {
+        attend(layer, places[static_cast<std::size_t>(token)], head, q.row(token), out.row(token));
+      }
+    }
+    return out;
+  }
+
+  void rotate(std::span<float> heads, std::int64_t position) const {
+    const auto head_dim = static_cast<std::size_t>(config_.head_dim);
+    for (std::size_t begin = 0; begin < heads.size(); begin += head_dim) {
+      rope(heads.subspan(begin, head_dim), position, config_.rope_inverse_frequencies);
+    }
+  }
+
+  void attend(std::size_t layer, const Place& place, std::int64_t head, std::span<const float> q,
+              std::span<float> out) {
+    const auto head_dim = static_cast<std::size_t>(config_.head_dim);
+    const std::int64_t kv_head = head / (config_.num_attention_heads / config_.num_key_value_heads);
+    const auto begin = static_cast<std::size_t>(head) * head_dim;
+    const auto kv_begin = static_cast<std::size_t>(kv_head) * head_dim;
+    const std::int64_t window = config_.sliding_window.value_or(place.position + 1);
+    const std::int64_t first = std::max<std::int64_t>(0, place.position + 1 - window);
+
+    std::vector<double> weights;
+    for (std::int64_t position = first; position <= place.position; ++position) {
+      const auto key = keys_[layer].row(static_cast<std::int64_t>(cache_slot(*place.slice, position)));
+      double score = 0;
+      for (std::size_t i = 0; i < head_dim; ++i) {
+        score += static_cast<double>(q[begin + i]) * static_cast<double>(key[kv_begin + i]);
+      }
+      weights.push_back(score / std::sqrt(static_cast<double>(head_dim)));
+    }
+    const double largest = std::ranges::max(weights);
+    double total = 0;
+    for (double& weight : weights) total += weight = std::exp(weight - largest);
+
+    std::vector<double> sum(head_dim);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const std::int64_t position = first + static_cast<std::int64_t>(i);
+      const auto value = values_[layer].row(static_cast<std::int64_t>(cache_slot(*place.slice, position)));
+      for (std::size_t d = 0; d < head_dim; ++d) sum[d] += weights[i] * static_cast<double>(value[kv_begin + d]);
+    }
+    for (std::size_t d = 0; d < head_dim; ++d) out[begin + d] = static_cast<float>(sum[d] / total);
+  }
+
+  static Matrix mlp(const LayerWeights& w, const Matrix& x) {
+    Matrix gate = linear(x, w.gate);
+    const Matrix up = linear(x, w.up);
+    for (std::size_t i = 0; i < gate.values.size(); ++i) {
+      const auto g = static_cast<double>(gate.values[i]);
+      gate.values[i] = static_cast<float>(g / (1 + std::exp(-g)) * static_cast<double>(up.values[i]));
+    }
+    return linear(gate, w.down);
+  }
+
+  std::shared_ptr<const model::Model> model_;
+  const ModelConfig& config_;
+  std::int64_t kv_pages_;
+  /// For each layer: [pages · kPageTokens, kv_heads · head_dim].
+  std::vector<Matrix> keys_;
+  std::vector<Matrix> values_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages) {
+  return std::make_unique<ReferenceBackend>(std::move(model), kv_pages);
+}
+
+}  // namespace gpuinfer::backend

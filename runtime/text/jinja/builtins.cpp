@@ -1,0 +1,238 @@
+#include "runtime/text/jinja/builtins.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "runtime/text/utf8.hpp"
+
+namespace gpuinfer::text::jinja {
+namespace {
+
+[[noreturn]] void wrong_kind(std::string_view filter, const Value& value) {
+  value.defined();
+  throw Error(std::string(filter) + " of a " + std::string(value.kind()));
+}
+
+/// The argument at `index` or called `name`, or null.
+const Value* argument(const Arguments& arguments, std::size_t index, std::string_view name) {
+  if (index < arguments.positional.size()) return &arguments.positional[index];
+  const auto found = std::find_if(arguments.keyword.begin(), arguments.keyword.end(),
+                                  [&](const auto& keyword) { return keyword.first == name; });
+  return found == arguments.keyword.end() ? nullptr : &found->second;
+}
+
+/// Refuses arguments beyond the first `positional` and the `names`, rather than ignoring them.
+void expect_arguments(const Arguments& arguments, std::string_view filter, std::size_t positional,
+                      std::initializer_list<std::string_view> names = {}) {
+  const bool known = std::all_of(arguments.keyword.begin(), arguments.keyword.end(), [&](const auto& keyword) {
+    return std::find(names.begin(), names.end(), keyword.first) != names.end();
+  });
+  if (arguments.positional.size() > positional || !known) {
+    throw Error("these arguments of " + std::string(filter) + " are not supported");
+  }
+}
+
+// ---- filters
+
+Value trim(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "trim", 0);
+  const MarkedText text = input.str();
+  const std::size_t end = length_without_trailing_space(text.str());
+  return text.slice(std::min(leading_space_length(text.str()), end), end);
+}
+
+// ASCII letters only: templates change the case of roles and of names in schemas.
+Value upper(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "upper", 0);
+  return input.str().map_bytes([](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+}
+
+Value lower(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "lower", 0);
+  return input.str().map_bytes([](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+}
+
+Value length(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "length", 0);
+  if (const MarkedText* text = input.text()) return static_cast<std::int64_t>(count_characters(text->str()));
+  if (const List* list = input.list()) return static_cast<std::int64_t>(list->size());
+  if (const Dict* dict = input.dict()) return static_cast<std::int64_t>(dict->size());
+  if (input.is_undefined()) return std::int64_t{0};
+  wrong_kind("length", input);
+}
+
+Value default_value(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "default", 2, {"default_value", "boolean"});
+  const Value* otherwise = argument(arguments, 0, "default_value");
+  const Value* boolean = argument(arguments, 1, "boolean");
+  const bool use_default = input.is_undefined() || (boolean && boolean->truth() && !input.truth());
+  if (!use_default) return input;
+  return otherwise ? *otherwise : Value(MarkedText());
+}
+
+Value join(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "join", 1, {"d"});
+  const Value* separator = argument(arguments, 0, "d");
+  MarkedText text;
+  bool first = true;
+  for (const Value& item : items_of(input)) {
+    if (!first && separator) text.append(separator->str());
+    first = false;
+    text.append(item.str());
+  }
+  return text;
+}
+
+/// As transformers defines it (chat_template_utils.py): nothing is escaped for HTML.
+Value tojson(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "tojson", 0, {"indent", "ensure_ascii"});
+  const Value* ensure_ascii = argument(arguments, 0, "ensure_ascii");
+  if (ensure_ascii && ensure_ascii->truth()) throw Error("tojson(ensure_ascii=true) is not supported");
+  const Value* indent = argument(arguments, 0, "indent");
+  const bool is_compact = !indent || indent->is_none();
+  if (!is_compact && !(indent->is_integer() && indent->integer() >= 0 && indent->integer() <= 16)) {
+    throw Error("the indent of tojson is not a number from 0 to 16");
+  }
+  return MarkedText(input.json(is_compact ? -1 : static_cast<int>(indent->integer())), Origin::kUser);
+}
+
+Value string(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "string", 0);
+  return input.str();
+}
+
+Value items(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "items", 0);
+  if (input.is_undefined()) return List();
+  if (!input.dict()) wrong_kind("items", input);
+  List pairs;
+  for (const auto& [key, value] : *input.dict()) pairs.push_back(List{key, value});
+  return pairs;
+}
+
+Value first(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "first", 0);
+  const List list = items_of(input);
+  return list.empty() ? Undefined{"first of nothing"} : list.front();
+}
+
+Value last(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "last", 0);
+  const List list = items_of(input);
+  return list.empty() ? Undefined{"last of nothing"} : list.back();
+}
+
+/// The items for which the test named by the first argument holds (`wanted`) or does not; without a name, the item's
+/// truth decides.
+Value filter_items(const Value& input, const Arguments& arguments, bool wanted) {
+  Arguments test_arguments = arguments;
+  Test test = [](const Value& item, const Arguments&) { return item.truth(); };
+  if (!test_arguments.positional.empty()) {
+    const std::string name = test_arguments.positional[0].str().str();
+    test = find_test(name);
+    if (!test) throw Error("the test '" + name + "' is not supported; these are: " + test_names());
+    test_arguments.positional.erase(test_arguments.positional.begin());
+  }
+  List kept;
+  for (const Value& item : items_of(input)) {
+    if (test(item, test_arguments) == wanted) kept.push_back(item);
+  }
+  return kept;
+}
+
+Value select(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, true); }
+Value reject(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, false); }
+
+// ---- tests
+
+const Value& only_argument(const Arguments& arguments, std::string_view test) {
+  if (arguments.positional.size() != 1 || !arguments.keyword.empty()) {
+    throw Error("the test '" + std::string(test) + "' takes one argument");
+  }
+  return arguments.positional[0];
+}
+
+bool is_equal_to(const Value& input, const Arguments& arguments) {
+  return input == only_argument(arguments, "equalto");
+}
+bool is_in(const Value& input, const Arguments& arguments) { return contains(only_argument(arguments, "in"), input); }
+
+template <class Function>
+struct Named {
+  std::string_view name;
+  Function function;
+};
+
+constexpr Named<Filter> kFilters[] = {
+    {"count", length},  {"d", default_value}, {"default", default_value}, {"first", first}, {"items", items},
+    {"join", join},     {"last", last},       {"length", length},         {"lower", lower}, {"reject", reject},
+    {"select", select}, {"string", string},   {"tojson", tojson},         {"trim", trim},   {"upper", upper},
+};
+
+constexpr Named<Test> kTests[] = {
+    {"boolean", [](const Value& v, const Arguments&) { return v.is_boolean(); }},
+    {"defined", [](const Value& v, const Arguments&) { return !v.is_undefined(); }},
+    {"eq", is_equal_to},
+    {"equalto", is_equal_to},
+    {"false", [](const Value& v, const Arguments&) { return v.is_boolean() && !v.truth(); }},
+    {"float", [](const Value& v, const Arguments&) { return v.is_real(); }},
+    {"in", is_in},
+    {"integer", [](const Value& v, const Arguments&) { return v.is_integer(); }},
+    {"iterable", [](const Value& v, const Arguments&) { return v.text() || v.list() || v.dict() || v.is_undefined(); }},
+    {"mapping", [](const Value& v, const Arguments&) { return v.dict() != nullptr; }},
+    {"none", [](const Value& v, const Arguments&) { return v.is_none(); }},
+    {"number", [](const Value& v, const Arguments&) { return v.is_number(); }},
+    {"sequence", [](const Value& v, const Arguments&) { return v.text() || v.list() || v.dict() || v.is_undefined(); }},
+    {"string", [](const Value& v, const Arguments&) { return v.text() != nullptr; }},
+    {"true", [](const Value& v, const Arguments&) { return v.is_boolean() && v.truth(); }},
+    {"undefined", [](const Value& v, const Arguments&) { return v.is_undefined(); }},
+};
+
+template <class Function, std::size_t N>
+Function find_in(const Named<Function> (&table)[N], std::string_view name) {
+  const auto found =
+      std::find_if(std::begin(table), std::end(table), [&](const auto& entry) { return entry.name == name; });
+  return found == std::end(table) ? nullptr : found->function;
+}
+
+template <class Function, std::size_t N>
+std::string names_of(const Named<Function> (&table)[N]) {
+  std::string names;
+  for (const auto& entry : table) (names += names.empty() ? "" : ", ") += entry.name;
+  return names;
+}
+
+}  // namespace
+
+Filter find_filter(std::string_view name) { return find_in(kFilters, name); }
+Test find_test(std::string_view name) { return find_in(kTests, name); }
+std::string filter_names() { return names_of(kFilters); }
+std::string test_names() { return names_of(kTests); }
+
+bool contains(const Value& haystack, const Value& needle) {
+  if (const MarkedText* text = haystack.text()) {
+    if (!needle.text()) wrong_kind("'in' a string", needle);
+    return text->str().find(needle.text()->str()) != std::string::npos;
+  }
+  const List items = items_of(haystack);
+  return std::find(items.begin(), items.end(), needle) != items.end();
+}
+
+List items_of(const Value& value) {
+  List items;
+  if (const List* list = value.list()) return *list;
+  if (const Dict* dict = value.dict()) {
+    for (const auto& entry : *dict) items.push_back(entry.first);
+  } else if (const MarkedText* text = value.text()) {
+    for (std::size_t at = 0; at < text->size();) {
+      const std::size_t length = first_character(std::string_view(text->str()).substr(at)).length;
+      items.push_back(text->slice(at, at + length));
+      at += length;
+    }
+  } else if (!value.is_undefined()) {
+    throw Error("a " + std::string(value.kind()) + " has no items");
+  }
+  return items;
+}
+
+}  // namespace gpuinfer::text::jinja

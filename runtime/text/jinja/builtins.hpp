@@ -1,0 +1,38 @@
+// The filters and tests of templates.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/text/jinja/value.hpp"
+
+namespace gpuinfer::text::jinja {
+
+/// What stands in the parentheses of a filter or a test, evaluated.
+struct Arguments {
+  std::vector<Value> positional;
+  std::vector<std::pair<std::string, Value>> keyword;
+};
+
+/// Throws Error for input or arguments that Jinja would refuse, too.
+using Filter = Value (*)(const Value& input, const Arguments& arguments);
+using Test = bool (*)(const Value& input, const Arguments& arguments);
+
+/// Null where there is none of that name.
+Filter find_filter(std::string_view name);
+Test find_test(std::string_view name);
+
+/// The names of all, for messages.
+std::string filter_names();
+std::string test_names();
+
+/// `needle in haystack`.
+bool contains(const Value& haystack, const Value& needle);
+
+/// What `for` sees: the items of a list, the keys of a dict, the characters of a string; nothing of an undefined value.
+/// Throws Error for the rest.
+List items_of(const Value& value);
+
+}  // namespace gpuinfer::text::jinja

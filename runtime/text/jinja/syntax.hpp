@@ -1,0 +1,162 @@
+// A template as a tree.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runtime/text/jinja/builtins.hpp"
+#include "runtime/text/jinja/value.hpp"
+#include "runtime/text/marked_text.hpp"
+
+namespace gpuinfer::text::jinja {
+
+struct Expression;
+using ExpressionPointer = std::unique_ptr<Expression>;
+
+struct CallArguments {
+  std::vector<ExpressionPointer> positional;
+  std::vector<std::pair<std::string, ExpressionPointer>> keyword;
+};
+
+struct Literal {
+  Value value;
+};
+
+struct Name {
+  std::string name;
+};
+
+/// [a, b]
+struct ListDisplay {
+  std::vector<ExpressionPointer> items;
+};
+
+/// {"key": value}
+struct DictDisplay {
+  std::vector<std::pair<ExpressionPointer, ExpressionPointer>> entries;
+};
+
+/// object.name, object["name"], object[0]
+struct Subscript {
+  ExpressionPointer object;
+  ExpressionPointer key;
+};
+
+/// object[begin:end]; either may be null.
+struct Slice {
+  ExpressionPointer object;
+  ExpressionPointer begin;
+  ExpressionPointer end;
+};
+
+/// -operand, +operand
+struct Sign {
+  bool negative;
+  ExpressionPointer operand;
+};
+
+struct Not {
+  ExpressionPointer operand;
+};
+
+/// and, or
+struct Logical {
+  bool is_and;
+  ExpressionPointer left;
+  ExpressionPointer right;
+};
+
+enum class Arithmetic { kAdd, kSubtract, kMultiply, kFloorDivide, kModulo, kConcatenate };
+
+struct Binary {
+  Arithmetic operation;
+  ExpressionPointer left;
+  ExpressionPointer right;
+};
+
+enum class Comparison { kEqual, kNotEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kIn, kNotIn };
+
+/// first op operand op operand ...: true where every neighbouring pair is.
+struct Compare {
+  ExpressionPointer first;
+  std::vector<std::pair<Comparison, ExpressionPointer>> rest;
+};
+
+/// yes if condition else no; `no` may be null.
+struct Conditional {
+  ExpressionPointer condition;
+  ExpressionPointer yes;
+  ExpressionPointer no;
+};
+
+/// operand | filter(arguments)
+struct ApplyFilter {
+  ExpressionPointer operand;
+  Filter filter;
+  CallArguments arguments;
+};
+
+/// operand is [not] test(arguments)
+struct ApplyTest {
+  ExpressionPointer operand;
+  Test test;
+  bool negated;
+  CallArguments arguments;
+};
+
+enum class Function {
+  kRaiseException,  ///< raise_exception(message): the template refuses the conversation
+  kStrftimeNow,     ///< strftime_now(format): the local date
+};
+
+/// function(argument)
+struct Call {
+  Function function;
+  ExpressionPointer argument;
+};
+
+struct Expression {
+  int line;
+  std::variant<Literal, Name, ListDisplay, DictDisplay, Subscript, Slice, Sign, Not, Logical, Binary, Compare,
+               Conditional, ApplyFilter, ApplyTest, Call>
+      node;
+};
+
+struct Statement;
+using Block = std::vector<Statement>;
+
+/// {{ expression }}
+struct Print {
+  ExpressionPointer expression;
+};
+
+/// The first branch whose condition holds, else `otherwise`.
+struct If {
+  std::vector<std::pair<ExpressionPointer, Block>> branches;
+  Block otherwise;
+};
+
+/// Several targets unpack each item. `condition` may be null; `otherwise` is rendered where nothing was left to iterate
+/// over.
+struct For {
+  std::vector<std::string> targets;
+  ExpressionPointer iterable;
+  ExpressionPointer condition;
+  Block body;
+  Block otherwise;
+};
+
+struct Set {
+  std::string name;
+  ExpressionPointer value;
+};
+
+struct Statement {
+  std::variant<MarkedText, Print, If, For, Set> node;
+};
+
+}  // namespace gpuinfer::text::jinja

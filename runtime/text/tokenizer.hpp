@@ -1,0 +1,68 @@
+// Text to token ids and back.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/text/added_tokens.hpp"
+#include "runtime/text/byte_level_bpe.hpp"
+#include "runtime/text/marked_text.hpp"
+#include "runtime/text/pre_tokenizer.hpp"
+#include "runtime/text/tokenizer_spec.hpp"
+#include "runtime/token.hpp"
+
+namespace gpuinfer::text {
+
+/// What decoding does with special tokens.
+enum class SpecialTokens { kSkip, kKeep };
+
+/// Immutable, so threads may share one.
+class Tokenizer {
+ public:
+  /// Throws Error where the parts of `spec` do not fit together.
+  explicit Tokenizer(TokenizerSpec spec);
+
+  /// The ids of a text. Special tokens are recognised only where all of their characters come from the model's own
+  /// template; in what a user wrote,
+  /// "<|im_end|>" is just ten characters. Ordinary text is cut into words without regard to origins, exactly as if it
+  /// were one string. Adds no tokens of its own: see prefix().
+  std::vector<TokenId> encode(const MarkedText& text) const;
+  std::vector<TokenId> encode(std::string_view text, Origin origin = Origin::kUser) const {
+    return encode(MarkedText(text, origin));
+  }
+
+  /// The text of `ids`, in valid UTF-8 (U+FFFD where the tokens' bytes are not). Throws Error for an id that is not in
+  /// the vocabulary.
+  std::string decode(std::span<const TokenId> ids, SpecialTokens special = SpecialTokens::kSkip) const;
+
+  /// The exact bytes of a token, which may be part of a character; "" for an id without a token. Throws Error as
+  /// decode() does.
+  std::string_view token_bytes(TokenId id) const;
+
+  bool is_special(TokenId id) const;
+
+  /// The id of an added token, by its content ("<|im_end|>").
+  std::optional<TokenId> token_id(std::string_view content) const;
+
+  /// One more than the largest id.
+  std::size_t vocab_size() const { return bytes_.size(); }
+
+  /// What the model's files want before a text that is not rendered by a chat template.
+  std::span<const TokenId> prefix() const { return prefix_; }
+
+ private:
+  std::vector<std::string> bytes_;  // by id
+  std::vector<bool> special_;       // by id
+  std::vector<TokenId> prefix_;
+  std::unordered_map<std::string, TokenId> added_ids_;
+  AddedTokens added_tokens_;
+  PreTokenizer pre_tokenizer_;
+  ByteLevelBpe bpe_;
+};
+
+}  // namespace gpuinfer::text

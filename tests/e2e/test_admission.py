@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cluster import GPUINFER, condition, until
-from conftest import MODEL
+from conftest import MODEL, REGISTRY
 
 WEBHOOK_PODS = "app.kubernetes.io/name=gpuinfer-webhook"
 MODEL_PODS = f"app.kubernetes.io/name={MODEL}"
@@ -53,9 +53,6 @@ def test_without_the_webhook_the_pod_fits_no_node(cluster, namespace, plain_depl
 
 def test_with_a_toleration_alone_its_image_is_not_found(cluster, namespace, plain_deployment):
     patch_pod_template(cluster, namespace, {"spec": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}})
-    cluster.kubectl("scale", "deployment", MODEL, "-n", namespace, "--replicas=0")  # both generations of pods would be there at once
-    until(lambda: not cluster.items("pods", "-n", namespace, "-l", MODEL_PODS), "the first pods are gone")
-    cluster.kubectl("scale", "deployment", MODEL, "-n", namespace, "--replicas=1")
 
     def waiting_reason():
         pod = cluster.only_pod(namespace, MODEL_PODS)
@@ -74,10 +71,6 @@ def test_annotating_an_existing_deployment_brings_it_up(cluster, namespace, plai
 
     deployment = cluster.get("deployment", MODEL, "-n", namespace)
     assert annotations.items() <= deployment["spec"]["template"]["metadata"]["annotations"].items()
-    assert deployment["spec"]["template"]["spec"] == {
-        **deployment["spec"]["template"]["spec"],
-        **{"containers": deployment["spec"]["template"]["spec"]["containers"]},
-    }
     assert "tolerations" not in deployment["spec"]["template"]["spec"], "the workload itself is only annotated"
     cluster.kubectl("rollout", "status", f"deployment/{MODEL}", "-n", namespace, "--timeout=120s")
     pod = until(lambda: cluster.only_pod(namespace, MODEL_PODS), "only the new pod is left")
@@ -115,8 +108,9 @@ def test_a_wrong_annotation_admits_the_pod_unchanged_with_a_warning(cluster, nam
     assert GPUINFER + "shm-size" in warnings
 
 
-def test_an_unknown_annotation_draws_a_warning_and_the_pod_is_injected(cluster, namespace):
+def test_an_unknown_annotation_is_wrong_too(cluster, namespace):
     pod, warnings = admitted(cluster, namespace, bare_pod("unknown", {GPUINFER + "inject": "true", GPUINFER + "shmsize": "1Gi"}))
+    assert GPUINFER + "injected" not in pod["metadata"]["annotations"]
     assert GPUINFER + "shmsize" in warnings
 
 
@@ -147,6 +141,6 @@ def test_the_webhooks_pods_come_back_after_deletion(cluster, namespace):
 
 def test_installing_again_keeps_the_webhooks_pods(cluster):
     before = {pod["metadata"]["uid"] for pod in cluster.items("pods", "-n", "gpuinfer-system", "-l", WEBHOOK_PODS)}
-    cluster.gpuinfer("install", "--ecr", "111122223333.dkr.ecr.us-west-2.amazonaws.com", "--toleration", "nvidia.com/gpu")
+    cluster.gpuinfer("install", "--ecr", REGISTRY, "--toleration", "nvidia.com/gpu")
     after = {pod["metadata"]["uid"] for pod in cluster.items("pods", "-n", "gpuinfer-system", "-l", WEBHOOK_PODS)}
     assert before == after

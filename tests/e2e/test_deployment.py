@@ -135,7 +135,7 @@ def test_status_says_ready_to_people_and_programs(cluster, namespace, deployed):
     assert MODEL in cluster.gpuinfer("status", "-n", namespace).stdout
     status = json.loads(cluster.gpuinfer("status", MODEL, "-n", namespace, "-o", "json").stdout)
     assert status["name"] == MODEL
-    assert status["ready"] is True
+    assert status["ready"] == status["replicas"] == 1
 
 
 def test_deploying_again_changes_nothing(cluster, namespace, pod):

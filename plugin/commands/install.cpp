@@ -1,0 +1,122 @@
+// `install`: puts the webhook into the cluster, or brings an earlier installation up to date.
+#include <iostream>
+#include <memory>
+
+#include "kube/resource.hpp"
+#include "plugin/cluster_connection.hpp"
+#include "plugin/commands/commands.hpp"
+#include "plugin/duration.hpp"
+#include "plugin/example.hpp"
+#include "plugin/output.hpp"
+#include "plugin/policy_file.hpp"
+#include "plugin/toleration.hpp"
+#include "plugin/webhook_installation.hpp"
+
+namespace gpuinfer::plugin {
+
+namespace {
+
+struct InstallOptions {
+  PolicyOptions policy;
+  std::string image;
+  int replicas = 2;
+  std::string failure_policy = "Ignore";
+  std::vector<std::string> tolerations;
+  std::string dry_run = "none";
+  std::string output;
+  std::string timeout = "5m";
+  bool wait = true;
+};
+
+manifests::WebhookInstall webhook_install(const InstallOptions& options, const std::string& policy_text) {
+  manifests::WebhookInstall install;
+  if (!options.image.empty()) install.image = options.image;
+  install.replicas = options.replicas;
+  install.failure_policy =
+      options.failure_policy == "Fail" ? manifests::FailurePolicy::kFail : manifests::FailurePolicy::kIgnore;
+  for (const std::string& toleration : options.tolerations) install.tolerations.push_back(parse_toleration(toleration));
+  install.policy_yaml = policy_text;
+  return install;
+}
+
+/// The Secret of an earlier installation, or null.
+Json existing_secret(kube::Client& client) {
+  return client.find(kube::resource_path("v1", "Secret", manifests::kWebhookNamespace, "gpuinfer-webhook-tls"))
+      .value_or(Json());
+}
+
+void install(const InstallOptions& options, const GlobalOptions& global) {
+  const PolicyFile policy = load_policy(options.policy);
+  manifests::WebhookInstall webhook = webhook_install(options, policy.text);
+  const std::chrono::seconds timeout = parse_duration(options.timeout);
+  if (options.dry_run == "client") {
+    fill_in_certificates(webhook, Json());
+    print_objects(std::cout, manifests::webhook_objects(webhook), options.output.empty() ? "yaml" : options.output);
+    return;
+  }
+  kube::Client client = connect(global);
+  Progress progress;
+  const bool new_certificate = fill_in_certificates(webhook, existing_secret(client));
+  progress.done(new_certificate ? "new certificate made" : "certificate kept");
+  std::vector<Json> applied;
+  if (options.dry_run == "server") {
+    applied = check_webhook_installation(client, webhook, progress);
+  } else {
+    applied = install_webhook(client, webhook, options.wait, timeout, progress);
+    if (options.wait && options.replicas > 0) {
+      wait_until_injecting(client, timeout, progress);
+      progress.done("webhook answers");
+    }
+  }
+  if (!options.output.empty()) {
+    print_objects(std::cout, applied, options.output);
+  } else if (options.dry_run == "none") {
+    std::cout << "The webhook is installed in namespace " << manifests::kWebhookNamespace << ".\n"
+              << "  serve a model:  kubectl gpuinfer deploy smollm2-135m\n"
+              << "  the policy:     kubectl edit configmap gpuinfer-policy -n " << manifests::kWebhookNamespace << '\n';
+  }
+}
+
+}  // namespace
+
+void add_install_command(CLI::App& program, GlobalOptions& global) {
+  auto options = std::make_shared<InstallOptions>();
+  CLI::App* command = program.add_subcommand("install", "Install or update the webhook that prepares GPU pods");
+  add_policy_options(*command, options->policy);
+  command->add_option("--image", options->image, "The webhook's image")->type_name("IMAGE");
+  command->add_option("--replicas", options->replicas, "How many webhook pods")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command
+      ->add_option("--failure-policy", options->failure_policy,
+                   "When no webhook answers: Ignore admits pods unchanged, Fail refuses them")
+      ->type_name("POLICY")
+      ->check(CLI::IsMember({"Ignore", "Fail"}))
+      ->capture_default_str();
+  command
+      ->add_option("--toleration", options->tolerations,
+                   "A taint that the webhook's own pods tolerate: key[=value][:effect]; may be repeated")
+      ->type_name("TAINT")
+      ->take_all()
+      ->allow_extra_args(false);
+  command
+      ->add_option("--dry-run", options->dry_run,
+                   "client: only print the objects; server: let the API server check them")
+      ->type_name("MODE")
+      ->check(CLI::IsMember({"none", "client", "server"}))
+      ->capture_default_str();
+  add_output_option(*command, options->output);
+  command->add_flag("--wait,!--no-wait", options->wait, "Wait until the webhook answers (default)");
+  add_timeout_option(*command, options->timeout);
+  add_global_options(*command, global);
+  add_examples(*command, {{"With the built-in policy", "kubectl gpuinfer install"},
+                          {"Images through your own ECR pull-through cache",
+                           "kubectl gpuinfer install --ecr 111122223333.dkr.ecr.us-west-2.amazonaws.com"},
+                          {"On the nodes that EKS reserves for add-ons",
+                           "kubectl gpuinfer install --toleration CriticalAddonsOnly"},
+                          {"Only show the objects", "kubectl gpuinfer install --dry-run=client -o yaml"}});
+  command->callback([options, &global] { install(*options, global); });
+}
+
+}  // namespace gpuinfer::plugin

@@ -1,0 +1,13 @@
+// The pod of a model as the webhook will admit it, computed here.
+#pragma once
+
+#include "base/json.hpp"
+#include "manifests/model.hpp"
+#include "policies/policy_document.hpp"
+
+namespace gpuinfer::plugin {
+
+/// The pod that the model's Deployment makes, after the policies. Throws Error where they refuse it.
+Json injected_pod(const manifests::ModelDeployment& deployment, const policies::InjectionPolicy& policy);
+
+}  // namespace gpuinfer::plugin

@@ -1,0 +1,31 @@
+// What the webhook would do to objects, computed here with the same functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "policies/inject.hpp"
+#include "policies/policy_document.hpp"
+
+namespace gpuinfer::plugin {
+
+/// One object on its way through the webhook.
+struct Preview {
+  std::string name;  ///< "Pod/x"; of a workload's pod "Pod/x (made by Deployment/x)"
+  Json before;
+  policies::Injection injection;
+};
+
+/// `object`, and for a workload also the pod that it would make.
+std::vector<Preview> preview(const Json& object, const policies::InjectionPolicy& policy,
+                             const std::string& namespace_name);
+
+/// Reads `path`: a file, "-" for standard input, or a folder's *.yaml, *.yml and *.json in order of name. The items of
+/// a List are objects of their own. Throws Error.
+std::vector<Json> read_objects(const std::string& path);
+
+/// Shows previews as "yaml", "json" (the objects afterwards), "patch" (JSON Patch) or "diff".
+std::string render(const std::vector<Preview>& previews, const std::string& format);
+
+}  // namespace gpuinfer::plugin

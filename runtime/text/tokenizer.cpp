@@ -53,7 +53,6 @@ std::vector<std::string> bytes_by_id(const TokenizerSpec& spec) {
 Tokenizer::Tokenizer(TokenizerSpec spec)
     : bytes_(bytes_by_id(spec)),
       special_(bytes_.size(), false),
-      prefix_(std::move(spec.prefix)),
       added_tokens_(spec.added_tokens),
       pre_tokenizer_(spec.split_patterns),
       bpe_(make_bpe(bytes_, spec)) {

@@ -27,10 +27,9 @@ class Tokenizer {
   /// Throws Error where the parts of `spec` do not fit together.
   explicit Tokenizer(TokenizerSpec spec);
 
-  /// The ids of a text. Special tokens are recognised only where all of their characters come from the model's own
-  /// template; in what a user wrote,
-  /// "<|im_end|>" is just ten characters. Ordinary text is cut into words without regard to origins, exactly as if it
-  /// were one string. Adds no tokens of its own: see prefix().
+  /// The ids of a text, without BOS. Special tokens are recognised only where all of their characters come from the
+  /// model's own template; in what a user wrote, "<|im_end|>" is just ten characters. Ordinary text is cut into words
+  /// without regard to origins, exactly as if it were one string.
   std::vector<TokenId> encode(const MarkedText& text) const;
   std::vector<TokenId> encode(std::string_view text, Origin origin = Origin::kUser) const {
     return encode(MarkedText(text, origin));
@@ -52,13 +51,9 @@ class Tokenizer {
   /// One more than the largest id.
   std::size_t vocab_size() const { return bytes_.size(); }
 
-  /// What the model's files want before a text that is not rendered by a chat template.
-  std::span<const TokenId> prefix() const { return prefix_; }
-
  private:
   std::vector<std::string> bytes_;  // by id
   std::vector<bool> special_;       // by id
-  std::vector<TokenId> prefix_;
   std::unordered_map<std::string, TokenId> added_ids_;
   AddedTokens added_tokens_;
   PreTokenizer pre_tokenizer_;

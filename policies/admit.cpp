@@ -1,0 +1,18 @@
+#include "policies/admit.hpp"
+
+#include "policies/pod.hpp"
+#include "policies/propagate.hpp"
+
+namespace gpuinfer::policies {
+
+Injection admit(const Json& object, const InjectionPolicy& policy, std::string_view request_namespace) {
+  if (text_at(object, "kind") == "Pod" && text_at(object, "apiVersion") == "v1") {
+    return inject(object, policy, request_namespace);
+  }
+  if (is_workload(object)) return propagate(object, policy, request_namespace);
+  Injection injection;
+  injection.object = object;
+  return injection;
+}
+
+}  // namespace gpuinfer::policies

@@ -1,0 +1,88 @@
+#include "policies/inject.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "policies/annotations.hpp"
+#include "policies/pod.hpp"
+#include "policies/policy.hpp"
+#include "policies/rejection.hpp"
+
+namespace gpuinfer::policies {
+
+namespace {
+
+/// The order in which policies run: images and devices first, then what depends on them.
+constexpr std::array kPolicies{&gpu_toleration, &image_registry, &shared_memory, &model_storage};
+
+/// kube-system is never touched, whatever a document says: a mistake there takes the cluster down. A mirror pod is the
+/// image of a static pod that runs already; changing it changes nothing and confuses the kubelet.
+bool is_exempt(const Json& pod, const InjectionPolicy& policy, std::string_view request_namespace) {
+  const std::string own = text_at(member(pod, "metadata"), "namespace");
+  const std::string_view space = own.empty() ? request_namespace : std::string_view(own);
+  const auto& excluded = policy.excluded_namespaces;
+  return space == "kube-system" || std::find(excluded.begin(), excluded.end(), space) != excluded.end() ||
+         annotations_of(pod).contains("kubernetes.io/config.mirror");
+}
+
+/// "DOCUMENT: policy, policy" in gpuinfer.dev/injected. A second injection (reinvocation after another webhook) may
+/// only add names.
+void note_injection(Json& pod, const InjectionPolicy& policy, const std::vector<Action>& actions) {
+  Json& note = pod["metadata"]["annotations"][kInjectedAnnotation];
+  std::string text = note.is_string() ? note.get<std::string>() : policy.name + ":";
+  for (const Action& action : actions) {
+    if (text.find(action.policy) != std::string::npos) continue;
+    text += (text.ends_with(':') ? " " : ", ") + action.policy;
+  }
+  note = text;
+}
+
+void apply_policies(Injection& injection, const Annotations& annotations, const InjectionPolicy& document) {
+  const Context context{annotations, document};
+  for (const Policy* policy : kPolicies) {
+    if (!policy->is_enabled(context)) continue;
+    Findings findings;
+    policy->apply(injection.object, context, findings);
+    for (std::string& reason : findings.reasons) {
+      injection.actions.push_back({std::string(policy->name), std::move(reason)});
+    }
+    std::move(findings.warnings.begin(), findings.warnings.end(), std::back_inserter(injection.warnings));
+  }
+}
+
+}  // namespace
+
+std::string_view name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kUntouched:
+      return "untouched";
+    case Outcome::kInjected:
+      return "injected";
+    case Outcome::kInvalid:
+      return "invalid";
+    case Outcome::kDenied:
+      return "denied";
+  }
+  return "";
+}
+
+Injection inject(const Json& pod, const InjectionPolicy& policy, std::string_view request_namespace) {
+  check_pod(pod, "pod");
+  Injection injection;
+  injection.object = pod;
+  if (is_exempt(pod, policy, request_namespace) || !asks_for_injection(pod)) return injection;
+
+  const ParsedAnnotations parsed = parse_annotations(pod);
+  if (!parsed.problems.empty()) return rejection(pod, policy, parsed.problems);
+  try {
+    apply_policies(injection, parsed.values, policy);
+  } catch (const AnnotationError& error) {
+    return rejection(pod, policy, {error.what()});
+  }
+  injection.outcome = Outcome::kInjected;
+  note_injection(injection.object, policy, injection.actions);
+  return injection;
+}
+
+}  // namespace gpuinfer::policies

@@ -1,0 +1,47 @@
+// What a policy is: a pure function that changes a pod's raw JSON where something is missing, and says why.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.hpp"
+#include "policies/annotations.hpp"
+#include "policies/policy_document.hpp"
+
+namespace gpuinfer::policies {
+
+/// What a policy may look at besides the pod.
+struct Context {
+  const Annotations& annotations;
+  const InjectionPolicy& document;
+};
+
+/// What a policy has to say: one line for each change, one for each thing that the user should know.
+struct Findings {
+  std::vector<std::string> reasons;
+  std::vector<std::string> warnings;
+};
+
+/// One policy. `apply` only fills gaps, so that applying it again changes nothing. It may throw AnnotationError; the
+/// pod that it was given is then thrown away.
+struct Policy {
+  std::string_view name;
+  bool (*is_enabled)(const Context&);
+  void (*apply)(Json& pod, const Context&, Findings&);
+};
+
+/// Tolerates the taint of GPU nodes where a container asks for a GPU.
+extern const Policy gpu_toleration;
+
+/// Gives containers that ask for a GPU a /dev/shm of a bounded size instead of the 64 MiB of the container runtime,
+/// which NCCL and multi-process servers outgrow.
+extern const Policy shared_memory;
+
+/// Pulls images through ECR: by a table of upstream hosts and pull-through-cache prefixes. Remembers the original.
+extern const Policy image_registry;
+
+/// Mounts the claim that holds the weights, read-only, and sets GPUINFER_MODEL to the model's folder.
+extern const Policy model_storage;
+
+}  // namespace gpuinfer::policies

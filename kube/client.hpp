@@ -126,8 +126,12 @@ class Client {
                      std::stop_token stop = {});
 
  private:
+  class Watcher;
+
   HttpResponse send(const HttpRequest& request, const BodyReceiver& receive, std::stop_token stop);
   Json send_json(const HttpRequest& request, std::stop_token stop);
+  Resource resource_of(const Json& object, std::stop_token stop);
+  std::string collection_of(const Json& object, std::stop_token stop);
 
   std::shared_ptr<Transport> transport_;
   std::string namespace_name_;

@@ -3,12 +3,12 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/error.hpp"
-#include "base/json.hpp"
+#include "base/yaml.hpp"
 
 namespace gpuinfer::kube {
 
@@ -41,7 +41,8 @@ struct User {
   std::filesystem::path token_file;  ///< read again for every minute of use, because in-cluster tokens rotate
   std::string username;
   std::string password;
-  std::string impersonate;  ///< `--as`
+  std::string impersonate;                      ///< `as`: the user in whose name to act
+  std::vector<std::string> impersonate_groups;  ///< `as-groups`
   std::optional<ExecPlugin> exec;
 };
 
@@ -86,17 +87,20 @@ class Kubeconfig {
   Connection connection(const std::string& name) const;
 
  private:
-  /// An entry of `clusters`, `users` or `contexts`, and the file that it came from, for messages and relative paths.
+  struct File {
+    std::filesystem::path path;
+    YamlDocument document;
+  };
+  /// An item of `clusters`, `users` or `contexts`: its name, and where the mapping that belongs to the name stands.
   struct Entry {
     std::string name;
-    Json value;
-    std::filesystem::path file;
+    std::shared_ptr<const File> file;
+    std::string pointer;
   };
-  static const Entry* find(const std::vector<Entry>& entries, const std::string& name);
-  void merge(const std::filesystem::path& file);
-  std::string files_text() const;
+  const Entry& find(const std::vector<Entry>& entries, const char* what, const std::string& name) const;
+  std::string file_names() const;
 
-  std::vector<std::filesystem::path> files_;
+  std::vector<std::shared_ptr<const File>> files_;
   std::string current_context_;
   std::vector<Entry> clusters_, users_, contexts_;
 };

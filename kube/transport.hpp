@@ -15,10 +15,10 @@ namespace gpuinfer::kube {
 /// What to ask.
 struct HttpRequest {
   std::string method = "GET";
-  std::string path;  ///< with the query, already percent-encoded: "/api/v1/pods?limit=500"
-  std::string body;
+  std::string path = {};  ///< with the query, already percent-encoded: "/api/v1/pods?limit=500"
+  std::string body = {};
   std::string content_type = "application/json";            ///< sent where there is a body
-  std::map<std::string, std::string> headers;               ///< added to Accept, User-Agent and the credentials
+  std::map<std::string, std::string> headers = {};          ///< added to Accept, User-Agent and the credentials
   std::chrono::seconds timeout = std::chrono::seconds(30);  ///< the longest silence of the server; 0: no limit
 };
 

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "catch.hpp"
+#include "runtime/backend/cpu/cpu_backend.hpp"
 #include "runtime/backend/reference/reference_backend.hpp"
 #include "sequence.hpp"
 
@@ -22,7 +23,8 @@ struct NamedBackend {
 };
 
 std::vector<NamedBackend> backends() {
-  return {{"reference", [](auto model) { return make_reference_backend(model, kPages); }}};
+  return {{"reference", [](auto model) { return make_reference_backend(model, kPages); }},
+          {"cpu", [](auto model) { return make_cpu_backend(*model, kPages, 2); }}};
 }
 
 double relative_l2(std::span<const float> actual, std::span<const float> expected) {

@@ -1,0 +1,52 @@
+// The input of linear layers, as the kernels want it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/model/quantized_block.hpp"
+
+namespace gpuinfer::backend {
+
+/// [tokens, columns]: float32 for float weights and, for quantised ones, int8 in blocks of 32 with a scale each
+/// (defined in reference/linear.hpp).
+class Activations {
+ public:
+  /// Makes room; what was there is lost.
+  void resize(std::int64_t tokens, std::int64_t columns) {
+    columns_ = columns;
+    grow(floats_, tokens * columns);
+    grow(values_, tokens * columns);
+    grow(scales_, tokens * blocks());
+    grow(sums_, tokens * blocks());
+  }
+
+  std::int64_t columns() const { return columns_; }
+  std::int64_t blocks() const { return columns_ / model::kQuantizedBlockElements; }
+
+  float* floats(std::int64_t token) { return floats_.data() + token * columns_; }
+  const float* floats(std::int64_t token) const { return floats_.data() + token * columns_; }
+
+  std::int8_t* values(std::int64_t token) { return values_.data() + token * columns_; }
+  const std::int8_t* values(std::int64_t token) const { return values_.data() + token * columns_; }
+
+  /// For each block its scale, and scale · (sum of its values), by which a weight's minimum is multiplied.
+  float* scales(std::int64_t token) { return scales_.data() + token * blocks(); }
+  const float* scales(std::int64_t token) const { return scales_.data() + token * blocks(); }
+  float* sums(std::int64_t token) { return sums_.data() + token * blocks(); }
+  const float* sums(std::int64_t token) const { return sums_.data() + token * blocks(); }
+
+ private:
+  template <typename T>
+  static void grow(std::vector<T>& buffer, std::int64_t size) {
+    if (buffer.size() < static_cast<std::size_t>(size)) buffer.resize(static_cast<std::size_t>(size));
+  }
+
+  std::int64_t columns_ = 0;
+  std::vector<float> floats_;
+  std::vector<std::int8_t> values_;
+  std::vector<float> scales_;
+  std::vector<float> sums_;
+};
+
+}  // namespace gpuinfer::backend

@@ -1,0 +1,134 @@
+// Norm, quantisation, activation and rotation for each instruction set.
+#include "runtime/backend/cpu/elementwise.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/backend/cpu/targets.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "runtime/backend/cpu/elementwise.cpp"
+#include "hwy/foreach_target.h"  // before the headers that follow
+
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gpuinfer::backend::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using F32 = hn::ScalableTag<float>;
+constexpr F32 kF32;
+constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(kF32));
+
+void rms_norm_on_target(std::span<const float> x, const float* weight, float epsilon, float* out) {
+  const auto size = static_cast<std::int64_t>(x.size());
+  auto squares = hn::Zero(kF32);
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const auto value = hn::LoadU(kF32, x.data() + i);
+    squares = hn::MulAdd(value, value, squares);
+  }
+  float total = hn::GetLane(hn::SumOfLanes(kF32, squares));
+  for (std::int64_t j = i; j < size; ++j) total += x[j] * x[j];
+
+  const float scale = 1 / std::sqrt(total / static_cast<float>(size) + epsilon);
+  const auto scales = hn::Set(kF32, scale);
+  for (i = 0; i + kLanes <= size; i += kLanes) {
+    const auto scaled = hn::Mul(hn::LoadU(kF32, x.data() + i), scales);
+    hn::StoreU(hn::Mul(scaled, hn::LoadU(kF32, weight + i)), kF32, out + i);
+  }
+  for (; i < size; ++i) out[i] = x[i] * scale * weight[i];
+}
+
+void quantize_on_target(Activations& activations, std::int64_t token) {
+  constexpr std::int64_t kBlock = model::kQuantizedBlockElements;
+  const hn::Rebind<std::int32_t, F32> i32;
+  const hn::Rebind<std::int8_t, F32> i8;
+  for (std::int64_t b = 0; b < activations.blocks(); ++b) {
+    const float* x = activations.floats(token) + b * kBlock;
+    std::int8_t* values = activations.values(token) + b * kBlock;
+    auto magnitude = hn::Zero(kF32);
+    for (std::int64_t i = 0; i < kBlock; i += kLanes) {
+      magnitude = hn::Max(magnitude, hn::Abs(hn::LoadU(kF32, x + i)));
+    }
+    const float largest = hn::GetLane(hn::MaxOfLanes(kF32, magnitude));
+    const auto inverse = hn::Set(kF32, largest > 0 ? 127.0F / largest : 0.0F);
+    auto sum = hn::Zero(i32);
+    for (std::int64_t i = 0; i < kBlock; i += kLanes) {
+      const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(kF32, x + i), inverse));
+      sum = hn::Add(sum, rounded);
+      hn::StoreU(hn::DemoteTo(i8, rounded), i8, values + i);
+    }
+    const float scale = largest / 127.0F;
+    activations.scales(token)[b] = scale;
+    activations.sums(token)[b] = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(i32, sum)));
+  }
+}
+
+float silu(float x) { return x / (1 + std::exp(-x)); }
+
+void swiglu_on_target(const float* gate, const float* up, std::span<float> out) {
+  const auto size = static_cast<std::int64_t>(out.size());
+  const auto one = hn::Set(kF32, 1.0F);
+  const auto largest_exponent = hn::Set(kF32, 88.0F);  // e^89 is not a float32
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const auto g = hn::LoadU(kF32, gate + i);
+    const auto activated = hn::Div(g, hn::Add(one, hn::Exp(kF32, hn::Min(hn::Neg(g), largest_exponent))));
+    hn::StoreU(hn::Mul(activated, hn::LoadU(kF32, up + i)), kF32, out.data() + i);
+  }
+  for (; i < size; ++i) out[i] = silu(gate[i]) * up[i];
+}
+
+void rope_on_target(std::span<float> head, const float* cosines, const float* sines, float scale) {
+  const auto half = static_cast<std::int64_t>(head.size() / 2);
+  float* const first = head.data();
+  float* const second = first + half;
+  const auto scales = hn::Set(kF32, scale);
+  std::int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const auto a = hn::Mul(hn::LoadU(kF32, first + i), scales);
+    const auto b = hn::Mul(hn::LoadU(kF32, second + i), scales);
+    const auto cosine = hn::LoadU(kF32, cosines + i);
+    const auto sine = hn::LoadU(kF32, sines + i);
+    hn::StoreU(hn::NegMulAdd(b, sine, hn::Mul(a, cosine)), kF32, first + i);
+    hn::StoreU(hn::MulAdd(a, sine, hn::Mul(b, cosine)), kF32, second + i);
+  }
+  for (; i < half; ++i) {
+    const float a = first[i] * scale;
+    const float b = second[i] * scale;
+    first[i] = a * cosines[i] - b * sines[i];
+    second[i] = b * cosines[i] + a * sines[i];
+  }
+}
+
+}  // namespace
+}  // namespace gpuinfer::backend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gpuinfer::backend {
+
+HWY_EXPORT(rms_norm_on_target);
+HWY_EXPORT(quantize_on_target);
+HWY_EXPORT(swiglu_on_target);
+HWY_EXPORT(rope_on_target);
+
+void rms_norm(std::span<const float> x, const float* weight, float epsilon, float* out) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_on_target)(x, weight, epsilon, out);
+}
+
+void quantize(Activations& x, std::int64_t token) { HWY_DYNAMIC_DISPATCH(quantize_on_target)(x, token); }
+
+void swiglu(const float* gate, const float* up, std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(swiglu_on_target)(gate, up, out);
+}
+
+void rope(std::span<float> head, const float* cosines, const float* sines, float scale) {
+  HWY_DYNAMIC_DISPATCH(rope_on_target)(head, cosines, sines, scale);
+}
+
+}  // namespace gpuinfer::backend
+#endif

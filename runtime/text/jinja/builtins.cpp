@@ -1,6 +1,8 @@
 #include "runtime/text/jinja/builtins.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "runtime/text/utf8.hpp"
@@ -55,8 +57,8 @@ Value lower(const Value& input, const Arguments& arguments) {
 Value length(const Value& input, const Arguments& arguments) {
   expect_arguments(arguments, "length", 0);
   if (const MarkedText* text = input.text()) return static_cast<std::int64_t>(count_characters(text->str()));
-  if (const List* list = input.list()) return static_cast<std::int64_t>(list->size());
-  if (const Dict* dict = input.dict()) return static_cast<std::int64_t>(dict->size());
+  if (input.list()) return static_cast<std::int64_t>(input.list()->size());
+  if (input.dict()) return static_cast<std::int64_t>(input.dict()->size());
   if (input.is_undefined()) return std::int64_t{0};
   wrong_kind("length", input);
 }
@@ -110,32 +112,40 @@ Value items(const Value& input, const Arguments& arguments) {
   return pairs;
 }
 
+Value list(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "list", 0);
+  return items_of(input);
+}
+
 Value first(const Value& input, const Arguments& arguments) {
   expect_arguments(arguments, "first", 0);
-  const List list = items_of(input);
-  return list.empty() ? Undefined{"first of nothing"} : list.front();
+  const List all = items_of(input);
+  return all.empty() ? Undefined{"first of nothing"} : all.front();
 }
 
 Value last(const Value& input, const Arguments& arguments) {
   expect_arguments(arguments, "last", 0);
-  const List list = items_of(input);
-  return list.empty() ? Undefined{"last of nothing"} : list.back();
+  const List all = items_of(input);
+  return all.empty() ? Undefined{"last of nothing"} : all.back();
 }
 
 /// The items for which the test named by the first argument holds (`wanted`) or does not; without a name, the item's
 /// truth decides.
 Value filter_items(const Value& input, const Arguments& arguments, bool wanted) {
-  Arguments test_arguments = arguments;
-  Test test = [](const Value& item, const Arguments&) { return item.truth(); };
-  if (!test_arguments.positional.empty()) {
-    const std::string name = test_arguments.positional[0].str().str();
+  expect_arguments(arguments, "select and reject", 2);
+  const Test* test = nullptr;
+  if (!arguments.positional.empty()) {
+    const std::string name = arguments.positional[0].str().str();
     test = find_test(name);
     if (!test) throw Error("the test '" + name + "' is not supported; these are: " + test_names());
-    test_arguments.positional.erase(test_arguments.positional.begin());
+    if (test->takes_argument != (arguments.positional.size() == 2)) {
+      throw Error("the test '" + name + "' " + (test->takes_argument ? "needs an argument" : "takes no argument"));
+    }
   }
   List kept;
   for (const Value& item : items_of(input)) {
-    if (test(item, test_arguments) == wanted) kept.push_back(item);
+    const Value* argument = test && test->takes_argument ? &arguments.positional[1] : nullptr;
+    if ((test ? test->holds(item, argument) : item.truth()) == wanted) kept.push_back(item);
   }
   return kept;
 }
@@ -143,69 +153,68 @@ Value filter_items(const Value& input, const Arguments& arguments, bool wanted) 
 Value select(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, true); }
 Value reject(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, false); }
 
+struct NamedFilter {
+  std::string_view name;
+  Filter filter;
+};
+
+constexpr NamedFilter kFilters[] = {
+    {"count", length},  {"d", default_value}, {"default", default_value}, {"first", first},   {"items", items},
+    {"join", join},     {"last", last},       {"length", length},         {"list", list},     {"lower", lower},
+    {"reject", reject}, {"select", select},   {"string", string},         {"tojson", tojson}, {"trim", trim},
+    {"upper", upper},
+};
+
 // ---- tests
 
-const Value& only_argument(const Arguments& arguments, std::string_view test) {
-  if (arguments.positional.size() != 1 || !arguments.keyword.empty()) {
-    throw Error("the test '" + std::string(test) + "' takes one argument");
-  }
-  return arguments.positional[0];
+bool is_equal_to(const Value& value, const Value* other) { return value == *other; }
+
+bool is_iterable(const Value& value, const Value*) {
+  return value.text() || value.list() || value.dict() || value.is_undefined();
 }
 
-bool is_equal_to(const Value& input, const Arguments& arguments) {
-  return input == only_argument(arguments, "equalto");
-}
-bool is_in(const Value& input, const Arguments& arguments) { return contains(only_argument(arguments, "in"), input); }
-
-template <class Function>
-struct Named {
-  std::string_view name;
-  Function function;
+constexpr Test kTests[] = {
+    {"boolean", [](const Value& value, const Value*) { return value.is_boolean(); }},
+    {"defined", [](const Value& value, const Value*) { return !value.is_undefined(); }},
+    {"eq", is_equal_to, true},
+    {"equalto", is_equal_to, true},
+    {"false", [](const Value& value, const Value*) { return value.is_boolean() && !value.truth(); }},
+    {"float", [](const Value& value, const Value*) { return value.is_real(); }},
+    {"in", [](const Value& value, const Value* haystack) { return contains(*haystack, value); }, true},
+    {"integer", [](const Value& value, const Value*) { return value.is_integer(); }},
+    {"iterable", is_iterable},
+    {"mapping", [](const Value& value, const Value*) { return value.dict() != nullptr; }},
+    {"none", [](const Value& value, const Value*) { return value.is_none(); }},
+    {"number", [](const Value& value, const Value*) { return value.is_number(); }},
+    {"sequence", is_iterable},
+    {"string", [](const Value& value, const Value*) { return value.text() != nullptr; }},
+    {"true", [](const Value& value, const Value*) { return value.is_boolean() && value.truth(); }},
+    {"undefined", [](const Value& value, const Value*) { return value.is_undefined(); }},
 };
 
-constexpr Named<Filter> kFilters[] = {
-    {"count", length},  {"d", default_value}, {"default", default_value}, {"first", first}, {"items", items},
-    {"join", join},     {"last", last},       {"length", length},         {"lower", lower}, {"reject", reject},
-    {"select", select}, {"string", string},   {"tojson", tojson},         {"trim", trim},   {"upper", upper},
-};
-
-constexpr Named<Test> kTests[] = {
-    {"boolean", [](const Value& v, const Arguments&) { return v.is_boolean(); }},
-    {"defined", [](const Value& v, const Arguments&) { return !v.is_undefined(); }},
-    {"eq", is_equal_to},
-    {"equalto", is_equal_to},
-    {"false", [](const Value& v, const Arguments&) { return v.is_boolean() && !v.truth(); }},
-    {"float", [](const Value& v, const Arguments&) { return v.is_real(); }},
-    {"in", is_in},
-    {"integer", [](const Value& v, const Arguments&) { return v.is_integer(); }},
-    {"iterable", [](const Value& v, const Arguments&) { return v.text() || v.list() || v.dict() || v.is_undefined(); }},
-    {"mapping", [](const Value& v, const Arguments&) { return v.dict() != nullptr; }},
-    {"none", [](const Value& v, const Arguments&) { return v.is_none(); }},
-    {"number", [](const Value& v, const Arguments&) { return v.is_number(); }},
-    {"sequence", [](const Value& v, const Arguments&) { return v.text() || v.list() || v.dict() || v.is_undefined(); }},
-    {"string", [](const Value& v, const Arguments&) { return v.text() != nullptr; }},
-    {"true", [](const Value& v, const Arguments&) { return v.is_boolean() && v.truth(); }},
-    {"undefined", [](const Value& v, const Arguments&) { return v.is_undefined(); }},
-};
-
-template <class Function, std::size_t N>
-Function find_in(const Named<Function> (&table)[N], std::string_view name) {
-  const auto found =
-      std::find_if(std::begin(table), std::end(table), [&](const auto& entry) { return entry.name == name; });
-  return found == std::end(table) ? nullptr : found->function;
+/// The entry of that name, or null.
+template <class Entry, std::size_t N>
+const Entry* find_in(const Entry (&table)[N], std::string_view name) {
+  const Entry* found =
+      std::find_if(std::begin(table), std::end(table), [&](const Entry& entry) { return entry.name == name; });
+  return found == std::end(table) ? nullptr : found;
 }
 
-template <class Function, std::size_t N>
-std::string names_of(const Named<Function> (&table)[N]) {
+template <class Entry, std::size_t N>
+std::string names_of(const Entry (&table)[N]) {
   std::string names;
-  for (const auto& entry : table) (names += names.empty() ? "" : ", ") += entry.name;
+  for (const Entry& entry : table) (names += names.empty() ? "" : ", ") += entry.name;
   return names;
 }
 
 }  // namespace
 
-Filter find_filter(std::string_view name) { return find_in(kFilters, name); }
-Test find_test(std::string_view name) { return find_in(kTests, name); }
+Filter find_filter(std::string_view name) {
+  const NamedFilter* found = find_in(kFilters, name);
+  return found ? found->filter : nullptr;
+}
+
+const Test* find_test(std::string_view name) { return find_in(kTests, name); }
 std::string filter_names() { return names_of(kFilters); }
 std::string test_names() { return names_of(kTests); }
 

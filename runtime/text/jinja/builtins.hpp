@@ -10,7 +10,7 @@
 
 namespace gpuinfer::text::jinja {
 
-/// What stands in the parentheses of a filter or a test, evaluated.
+/// What stands in the parentheses of a filter, evaluated.
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string, Value>> keyword;
@@ -18,11 +18,18 @@ struct Arguments {
 
 /// Throws Error for input or arguments that Jinja would refuse, too.
 using Filter = Value (*)(const Value& input, const Arguments& arguments);
-using Test = bool (*)(const Value& input, const Arguments& arguments);
+
+/// What can stand after `is`.
+struct Test {
+  std::string_view name;
+  /// `argument` is null exactly where the test takes none.
+  bool (*holds)(const Value& input, const Value* argument);
+  bool takes_argument = false;
+};
 
 /// Null where there is none of that name.
 Filter find_filter(std::string_view name);
-Test find_test(std::string_view name);
+const Test* find_test(std::string_view name);
 
 /// The names of all, for messages.
 std::string filter_names();

@@ -145,7 +145,7 @@ class Parser {
     If result;
     std::string tag = "if";
     while (tag == "if" || tag == "elif") {
-      ExpressionPointer condition = parse_single_expression();
+      ExpressionPointer condition = parse_or();
       end_tag();
       result.branches.emplace_back(std::move(condition), parse_block({"elif", "else", "endif"}));
       tag = closing_keyword("if");
@@ -453,22 +453,22 @@ class Parser {
   ExpressionPointer parse_test(int line, ExpressionPointer operand) {
     const bool negated = skip_name("not");
     const std::string name = expect_name("the name of a test");
-    const Test test = find_test(name);
+    const Test* test = find_test(name);
     if (!test) unsupported("the test '" + name + "' (these are: " + test_names() + ")");
-    CallArguments arguments;
-    if (is_operator("("))
-      arguments = parse_arguments();
-    else if (begins_test_argument())
-      arguments.positional.push_back(parse_postfix(parse_primary()));
-    return make(line, ApplyTest{std::move(operand), test, negated, std::move(arguments)});
+    ExpressionPointer argument = parse_test_argument();
+    if (test->takes_argument != (argument != nullptr)) {
+      fail("the test '" + name + "' " + (argument ? "takes no argument" : "needs an argument"));
+    }
+    if (is_name("is")) fail("a test of a test");
+    return make(line, ApplyTest{std::move(operand), test, negated, std::move(argument)});
   }
 
-  /// `x is equalto 1`: the argument of a test may stand without parentheses.
-  bool begins_test_argument() const {
-    if (is(Kind::kName))
-      return !is_name("else") && !is_name("or") && !is_name("and") && !is_name("is") && !is_name("if") &&
-             !is_name("not") && !is_name("in");
-    return is(Kind::kString) || is(Kind::kInteger) || is(Kind::kReal) || is_operator("[") || is_operator("{");
+  /// In parentheses or without: `x is equalto(1)`, `x is equalto 1`. Null where there is none.
+  ExpressionPointer parse_test_argument() {
+    const bool is_word = is(Kind::kName) && !is_name("else") && !is_name("or") && !is_name("and") && !is_name("is");
+    const bool is_literal = is(Kind::kString) || is(Kind::kInteger) || is(Kind::kReal);
+    const bool is_bracket = is_operator("(") || is_operator("[") || is_operator("{");
+    return is_word || is_literal || is_bracket ? parse_postfix(parse_primary()) : nullptr;
   }
 
   CallArguments parse_arguments() {

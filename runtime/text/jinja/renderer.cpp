@@ -229,7 +229,8 @@ class Renderer {
 
   Value evaluate(const ApplyTest& node) {
     const Value operand = evaluate(*node.operand);
-    return node.test(operand, evaluate(node.arguments)) != node.negated;
+    const std::optional<Value> argument = evaluate_optional(node.argument);
+    return node.test->holds(operand, argument ? &*argument : nullptr) != node.negated;
   }
 
   Value evaluate(const Call& node) {

@@ -100,12 +100,12 @@ struct ApplyFilter {
   CallArguments arguments;
 };
 
-/// operand is [not] test(arguments)
+/// operand is [not] test(argument); `argument` is null exactly where the test takes none.
 struct ApplyTest {
   ExpressionPointer operand;
-  Test test;
+  const Test* test;
   bool negated;
-  CallArguments arguments;
+  ExpressionPointer argument;
 };
 
 enum class Function {

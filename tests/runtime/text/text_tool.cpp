@@ -1,12 +1,21 @@
-// The text/ library as a program, so that tests in Python can compare it with other implementations.
-//   gpuinfer-text-tool encode|decode TOKENIZER_JSON    a JSON line in (text | ids), a JSON line out (ids | text)
+// The text/ library as a program, so that tests in Python can compare it with other implementations. Each mode reads
+// JSON values from standard input, one a line, and answers each with a line of JSON.
+//   gpuinfer-text-tool encode MODEL    {"text": ..., "special": bool} to ids; MODEL is a tokenizer.json or a model's
+//   file or folder gpuinfer-text-tool decode MODEL    ids to {"text": the whole, "pieces": what a stream shows token by
+//   token} gpuinfer-text-tool render          {"template": ..., "special_tokens": {...}, "variables": {...}, "now":
+//   seconds} to {"text"} or {"error"}
 #include <iostream>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "runtime/model/model.hpp"
+#include "runtime/server/model_text.hpp"
+#include "runtime/text/chat_template.hpp"
 #include "runtime/text/detokenizer.hpp"
 #include "runtime/text/tokenizer.hpp"
 #include "runtime/text/tokenizer_json.hpp"
@@ -16,33 +25,56 @@ namespace {
 using namespace gpuinfer;
 
 text::Tokenizer load_tokenizer(const std::string& path) {
-  return text::Tokenizer(text::parse_tokenizer_json(read_file(path), path));
+  if (path.ends_with(".json")) return text::Tokenizer(text::parse_tokenizer_json(read_file(path), path));
+  return server::load_model_text(model::find_model(path)).tokenizer;
 }
 
-/// {"text": ..., "special": bool} to ids.
-Json encode(const text::Tokenizer& tokenizer, const Json& line) {
-  const auto origin = line.value("special", false) ? text::Origin::kTemplate : text::Origin::kUser;
-  return tokenizer.encode(line.at("text").get_ref<const std::string&>(), origin);
+Json encode(const text::Tokenizer& tokenizer, const Json& input) {
+  const auto origin = input.value("special", false) ? text::Origin::kTemplate : text::Origin::kUser;
+  return tokenizer.encode(input.at("text").get_ref<const std::string&>(), origin);
 }
 
-int run(const std::string& mode, const std::string& file) {
-  const text::Tokenizer tokenizer = load_tokenizer(file);
-  for (std::string line; std::getline(std::cin, line);) {
-    const Json input = Json::parse(line);
-    const Json output = mode == "encode"
-                            ? encode(tokenizer, input)
-                            : Json(tokenizer.decode(input.get<std::vector<TokenId>>(), text::SpecialTokens::kKeep));
-    std::cout << output.dump() << '\n';
+Json decode(const text::Tokenizer& tokenizer, const Json& input) {
+  const auto ids = input.get<std::vector<TokenId>>();
+  text::Detokenizer detokenizer(tokenizer, text::SpecialTokens::kKeep);
+  Json pieces = Json::array();
+  for (const TokenId id : ids) pieces.push_back(detokenizer.add(id));
+  pieces.push_back(detokenizer.finish());
+  return {{"text", tokenizer.decode(ids, text::SpecialTokens::kKeep)}, {"pieces", pieces}};
+}
+
+Json render(const Json& input) {
+  try {
+    const auto special_tokens = input.value("special_tokens", Json::object()).get<std::map<std::string, std::string>>();
+    const text::ChatTemplate chat_template(input.at("template").get<std::string>(), special_tokens);
+    return {{"text", chat_template.render(input.at("variables"), input.value("now", std::time_t{0})).str()}};
+  } catch (const Error& error) {
+    return {{"error", error.what()}};
   }
+}
+
+template <class Function>
+void answer_lines(Function function) {
+  for (std::string line; std::getline(std::cin, line);) std::cout << function(Json::parse(line)).dump() << '\n';
+}
+
+int run(std::string_view mode, int argc, char** argv) {
+  if (mode == "render" && argc == 2) {
+    answer_lines(render);
+    return 0;
+  }
+  if (argc != 3 || (mode != "encode" && mode != "decode")) return 2;
+  const text::Tokenizer tokenizer = load_tokenizer(argv[2]);
+  answer_lines(
+      [&](const Json& input) { return mode == "encode" ? encode(tokenizer, input) : decode(tokenizer, input); });
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
   try {
-    return run(argv[1], argv[2]);
+    return argc < 2 ? 2 : run(argv[1], argc, argv);
   } catch (const gpuinfer::Error& error) {
     std::cerr << "error: " << error.what() << '\n' << error.remedy() << '\n';
     return 1;

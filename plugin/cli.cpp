@@ -29,11 +29,20 @@ std::string full_name(const CLI::App* command) {
   return parent == nullptr ? command->get_name() : full_name(parent) + " " + command->get_name();
 }
 
-std::string usage_remedy(const CLI::App* command, const std::vector<std::string>& words) {
+/// What is wrong with the command line, and the help that shows how it is right.
+Error usage_error(const CLI::App* command, const CLI::ParseError& error) {
+  const std::string help = "see '" + full_name(command) + " --help'";
+  const std::vector<std::string> words = command->remaining();
   std::vector<std::string> names;
   for (const CLI::App* subcommand : command->get_subcommands({})) names.push_back(subcommand->get_name());
-  const std::string similar = words.empty() ? "" : closest_match(words.front(), names);
-  return (similar.empty() ? "" : "did you mean '" + similar + "'? ") + ("see '" + full_name(command) + " --help'");
+  const bool command_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const bool word_left = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  if (names.empty() || !(command_missing || word_left)) return Error(error.what(), help);
+  if (words.empty()) return Error("no command is given", help);
+  if (words.front().starts_with('-')) return Error("unknown option '" + words.front() + "'", help);
+  const std::string similar = closest_match(words.front(), names);
+  return Error("unknown command '" + words.front() + "'",
+               (similar.empty() ? "" : "did you mean '" + similar + "'? ") + help);
 }
 
 }  // namespace
@@ -42,7 +51,6 @@ std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& g
   auto program = std::make_unique<CLI::App>(
       "Runs large language models on Kubernetes GPU nodes: one command from nothing to a chat.", name);
   program->get_formatter()->label("SUBCOMMAND", "COMMAND");
-  program->get_formatter()->label("Subcommands", "Commands");
   program->get_formatter()->column_width(34);
   program->set_help_flag("-h,--help", "Print this help and exit");
   program->require_subcommand(1);
@@ -64,6 +72,7 @@ std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& g
   add_uninstall_command(*program, global);
   add_completion_command(*program, global);
   add_version_command(*program, global);
+  for (CLI::App* command : program->get_subcommands({})) command->group("Commands");
   return program;
 }
 
@@ -86,8 +95,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return program->exit(help);
   } catch (const CLI::ParseError& error) {
-    const CLI::App* command = deepest_command(program.get());
-    print_error(Error(error.what(), usage_remedy(command, command->remaining())));
+    print_error(usage_error(deepest_command(program.get()), error));
     return kUsage;
   } catch (const Error& error) {
     print_error(error);

@@ -42,11 +42,11 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 /// What the first positional argument of `command` names: a model, or a deployment.
 std::vector<std::string> argument_values(const CLI::App& command) {
-  const CLI::Option* argument = command.get_option_no_throw("model");
+  const CLI::Option* argument = command.get_option_no_throw("MODEL");
   std::vector<std::string> values;
-  if (argument != nullptr && argument->get_positional()) {
+  if (argument != nullptr) {
     for (const Model& model : catalogue()) values.push_back(model.name);
-  } else if (command.get_option_no_throw("name") != nullptr) {
+  } else if (command.get_option_no_throw("NAME") != nullptr) {
     for (const LocalDeployment& deployment : list_local_deployments()) values.push_back(deployment.name);
   }
   return values;

@@ -69,6 +69,18 @@ void check_claims(kube::Client& client, const manifests::ModelDeployment& deploy
   }
 }
 
+std::vector<Json> apply_all(kube::Client& client, const std::vector<Json>& objects, const kube::WriteOptions& options,
+                            Progress& progress) {
+  std::vector<Json> applied;
+  for (const Json& object : objects) {
+    progress.update(options.dry_run ? "asking the API server" : "applying", kube::object_name(object));
+    const kube::Applied result = client.apply(object, options);
+    if (!options.dry_run) progress.done(kube::object_name(object) + (result.created ? " created" : " configured"));
+    applied.push_back(result.object);
+  }
+  return applied;
+}
+
 }  // namespace
 
 void check_prerequisites(kube::Client& client, const manifests::ModelDeployment& deployment) {
@@ -85,17 +97,17 @@ void deploy_in_cluster(const Model& model, const ServingOptions& serving, const 
   if (!options.force) check_prerequisites(client, deployment);
 
   Progress progress;
-  std::vector<Json> applied;
-  for (const Json& object : objects) {
-    const kube::Applied result = client.apply(object, {.dry_run = options.dry_run, .force = options.force});
-    progress.done(kube::object_name(object) + (result.created ? " created" : " configured") +
-                  (options.dry_run ? " (dry run)" : ""));
-    applied.push_back(result.object);
-  }
+  // Everything is checked by the API server before anything is stored, so that a missing permission leaves nothing
+  // half-done.
+  std::vector<Json> applied = apply_all(client, objects, {.dry_run = true, .force = options.force}, progress);
+  if (!options.dry_run) applied = apply_all(client, objects, {.dry_run = false, .force = options.force}, progress);
   if (!options.dry_run && options.wait) wait_until_ready(client, deployment.name, options.timeout, progress);
   if (!options.output.empty()) {
     print_objects(std::cout, applied, options.output);
-  } else if (!options.dry_run) {
+  } else if (options.dry_run) {
+    for (const Json& object : applied)
+      std::cout << kube::object_name(object) << " is accepted by the API server (dry run)\n";
+  } else {
     std::cout << deployment.name << (options.wait ? " is ready" : " is on its way") << " in namespace "
               << client.namespace_name() << "\n"
               << "  talk to it:  kubectl gpuinfer chat " << deployment.name << "\n"

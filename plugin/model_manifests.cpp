@@ -29,18 +29,18 @@ std::string memory_quantity(int mib) {
 }  // namespace
 
 void add_serving_options(CLI::App& command, ServingOptions& options) {
-  command.add_option("model", options.model, "The model's name; 'kubectl gpuinfer models' lists them")
-      ->type_name("MODEL")
+  command.add_option("MODEL", options.model, "The model's name; 'kubectl gpuinfer models' lists them")
+      ->type_name("")
       ->required();
   command.add_option("--name", options.name, "What the objects are called (default: the model's short name)")
       ->type_name("NAME");
   command.add_option("--replicas", options.replicas, "How many servers")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0, 1000))
+      ->check(quiet(CLI::Range(0, 1000)))
       ->capture_default_str();
   command.add_option("--gpus", options.gpus, "GPUs of each server; 0 runs on the CPU (default: what the model needs)")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0, 16));
+      ->check(quiet(CLI::Range(0, 16)));
   command
       .add_option("--storage", options.storage,
                   "Where the weights are: a store of the policy document or a claim's name (default: the claim "

@@ -22,16 +22,29 @@ void add_global_options(CLI::App& command, GlobalOptions& options) {
       ->group(kGroup);
 }
 
+CLI::Validator quiet(CLI::Validator validator) { return validator.description(""); }
+
 void add_output_option(CLI::App& command, std::string& output, const std::vector<std::string>& formats) {
   std::string choices;
   for (const std::string& format : formats) choices += (choices.empty() ? "" : ", ") + format;
   command.add_option("-o,--output", output, "Print in this format: " + choices)
       ->type_name("FORMAT")
-      ->check(CLI::IsMember(formats));
+      ->check(quiet(CLI::IsMember(formats)));
 }
 
 void add_local_option(CLI::App& command, bool& local) {
   command.add_flag("--local", local, "On this machine, without a cluster");
+}
+
+void add_dry_run_option(CLI::App& command, std::string& dry_run) {
+  command.add_option("--dry-run", dry_run, "client: only print the objects; server: let the API server check them")
+      ->type_name("MODE")
+      ->check(quiet(CLI::IsMember({"none", "client", "server"})))
+      ->capture_default_str();
+}
+
+void add_wait_option(CLI::App& command, bool& wait, const std::string& what) {
+  command.add_flag("--wait", wait, "Wait until " + what + " (default; --wait=false does not)");
 }
 
 void add_timeout_option(CLI::App& command, std::string& timeout) {

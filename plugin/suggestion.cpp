@@ -35,6 +35,10 @@ std::string to_lower(std::string_view text) {
 
 std::string closest_match(std::string_view name, const std::vector<std::string>& candidates) {
   const std::string wanted = to_lower(name);
+  if (wanted.empty()) return "";
+  for (const std::string& candidate : candidates) {
+    if (to_lower(candidate).starts_with(wanted)) return candidate;
+  }
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, wanted.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

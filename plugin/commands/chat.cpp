@@ -121,20 +121,20 @@ void chat_with(const ChatOptions& options, const GlobalOptions& global) {
 void add_chat_command(CLI::App& program, GlobalOptions& global) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* chat = program.add_subcommand("chat", "Talk to a deployed model, or ask it one question");
-  chat->add_option("name", options->name, "The deployment's name")->type_name("NAME")->required();
-  chat->add_option("prompt", options->prompt,
+  chat->add_option("NAME", options->name, "The deployment's name")->type_name("")->required();
+  chat->add_option("PROMPT", options->prompt,
                    "One question (default: standard input if it is not a terminal, else a conversation)")
-      ->type_name("PROMPT");
+      ->type_name("");
   chat->add_option("--system", options->system, "The system prompt")->type_name("TEXT");
   chat->add_option("--temperature", options->sampling.temperature, "0 always takes the likeliest token")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0.0, 2.0));
+      ->check(quiet(CLI::Range(0.0, 2.0)));
   chat->add_option("--top-p", options->sampling.top_p, "Sample from the likeliest tokens up to this probability")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(quiet(CLI::Range(0.0, 1.0)));
   chat->add_option("--max-tokens", options->sampling.max_tokens, "The longest answer")
       ->type_name("NUMBER")
-      ->check(CLI::PositiveNumber);
+      ->check(quiet(CLI::PositiveNumber));
   chat->add_option("--seed", options->sampling.seed, "The same seed gives the same answer")->type_name("NUMBER");
   add_local_option(*chat, options->local);
   add_global_options(*chat, global);

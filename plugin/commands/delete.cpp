@@ -46,7 +46,7 @@ void delete_in_cluster(const DeleteCommandOptions& options, const GlobalOptions&
 void add_delete_command(CLI::App& program, GlobalOptions& global) {
   auto options = std::make_shared<DeleteCommandOptions>();
   CLI::App* command = program.add_subcommand("delete", "Stop a deployment and remove everything that 'deploy' made");
-  command->add_option("name", options->name, "The deployment's name")->type_name("NAME")->required();
+  command->add_option("NAME", options->name, "The deployment's name")->type_name("")->required();
   add_local_option(*command, options->local);
   add_timeout_option(*command, options->timeout);
   add_global_options(*command, global);

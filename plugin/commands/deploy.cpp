@@ -60,14 +60,9 @@ void add_deploy_command(CLI::App& program, GlobalOptions& global) {
   CLI::App* command = program.add_subcommand("deploy", "Serve a model, and wait until it answers");
   add_serving_options(*command, options->serving);
   add_local_option(*command, options->local);
-  command
-      ->add_option("--dry-run", options->dry_run,
-                   "client: only print the objects; server: let the API server check them")
-      ->type_name("MODE")
-      ->check(CLI::IsMember({"none", "client", "server"}))
-      ->capture_default_str();
+  add_dry_run_option(*command, options->dry_run);
   add_output_option(*command, options->output);
-  command->add_flag("--wait,!--no-wait", options->wait, "Wait until the model is ready (default)");
+  add_wait_option(*command, options->wait, "the model is ready");
   command->add_option("--timeout", options->timeout, "How long to wait (default: 20m, with --local 5m)")
       ->type_name("DURATION");
   command->add_flag("--force", options->force,

@@ -86,13 +86,13 @@ void add_install_command(CLI::App& program, GlobalOptions& global) {
   command->add_option("--image", options->image, "The webhook's image")->type_name("IMAGE");
   command->add_option("--replicas", options->replicas, "How many webhook pods")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0, 100))
+      ->check(quiet(CLI::Range(0, 100)))
       ->capture_default_str();
   command
       ->add_option("--failure-policy", options->failure_policy,
                    "When no webhook answers: Ignore admits pods unchanged, Fail refuses them")
       ->type_name("POLICY")
-      ->check(CLI::IsMember({"Ignore", "Fail"}))
+      ->check(quiet(CLI::IsMember({"Ignore", "Fail"})))
       ->capture_default_str();
   command
       ->add_option("--toleration", options->tolerations,
@@ -100,14 +100,9 @@ void add_install_command(CLI::App& program, GlobalOptions& global) {
       ->type_name("TAINT")
       ->take_all()
       ->allow_extra_args(false);
-  command
-      ->add_option("--dry-run", options->dry_run,
-                   "client: only print the objects; server: let the API server check them")
-      ->type_name("MODE")
-      ->check(CLI::IsMember({"none", "client", "server"}))
-      ->capture_default_str();
+  add_dry_run_option(*command, options->dry_run);
   add_output_option(*command, options->output);
-  command->add_flag("--wait,!--no-wait", options->wait, "Wait until the webhook answers (default)");
+  add_wait_option(*command, options->wait, "the webhook answers");
   add_timeout_option(*command, options->timeout);
   add_global_options(*command, global);
   add_examples(*command, {{"With the built-in policy", "kubectl gpuinfer install"},

@@ -77,11 +77,11 @@ void print_cluster_logs(const LogsCommandOptions& options, const GlobalOptions& 
 void add_logs_command(CLI::App& program, GlobalOptions& global) {
   auto options = std::make_shared<LogsCommandOptions>();
   CLI::App* logs = program.add_subcommand("logs", "Print what a deployment's servers say");
-  logs->add_option("name", options->name, "The deployment's name")->type_name("NAME")->required();
+  logs->add_option("NAME", options->name, "The deployment's name")->type_name("")->required();
   logs->add_flag("-f,--follow", options->follow, "Go on printing what is added");
   logs->add_option("--tail", options->tail, "Only the last lines (default: all)")
       ->type_name("LINES")
-      ->check(CLI::NonNegativeNumber);
+      ->check(quiet(CLI::NonNegativeNumber));
   logs->add_flag("-p,--previous", options->previous, "Of the container's last run, when it was restarted");
   add_local_option(*logs, options->local);
   add_global_options(*logs, global);

@@ -118,7 +118,7 @@ void add_models_command(CLI::App& program, GlobalOptions& global) {
   });
 
   CLI::App* describe = models->add_subcommand("describe", "Show everything about one model");
-  describe->add_option("model", options->name, "The model's name")->type_name("MODEL")->required();
+  describe->add_option("MODEL", options->name, "The model's name")->type_name("")->required();
   add_output_option(*describe, options->output);
   add_global_options(*describe, global);
   add_examples(*describe, {{"For people", "kubectl gpuinfer models describe smollm2-135m"},
@@ -127,7 +127,7 @@ void add_models_command(CLI::App& program, GlobalOptions& global) {
 
   CLI::App* pull_command =
       models->add_subcommand("pull", "Fetch a model's weights, check them, and print their folder");
-  pull_command->add_option("model", options->name, "The model's name")->type_name("MODEL")->required();
+  pull_command->add_option("MODEL", options->name, "The model's name")->type_name("")->required();
   pull_command
       ->add_option("--to", options->models_root,
                    "The folder that stands for the volume /models (default: in the user's cache)")

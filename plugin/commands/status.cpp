@@ -192,7 +192,7 @@ void watch(const StatusOptions& options, const GlobalOptions& global) {
 void add_status_command(CLI::App& program, GlobalOptions& global) {
   auto options = std::make_shared<StatusOptions>();
   CLI::App* status = program.add_subcommand("status", "Show what is deployed and how far it is");
-  status->add_option("name", options->name, "Only this deployment, with details")->type_name("NAME");
+  status->add_option("NAME", options->name, "Only this deployment, with details")->type_name("");
   add_local_option(*status, options->local);
   add_output_option(*status, options->output);
   status->add_flag("-w,--watch", options->watch, "Go on showing it until Ctrl-C");

@@ -44,24 +44,25 @@ void rms_norm_on_target(std::span<const float> x, const float* weight, float eps
 
 void quantize_on_target(Activations& activations, std::int64_t token) {
   constexpr std::int64_t kBlock = model::kQuantizedBlockElements;
+  constexpr float kLargestValue = 32767;
   const hn::Rebind<std::int32_t, F32> i32;
-  const hn::Rebind<std::int8_t, F32> i8;
+  const hn::Rebind<std::int16_t, F32> i16;
   for (std::int64_t b = 0; b < activations.blocks(); ++b) {
     const float* x = activations.floats(token) + b * kBlock;
-    std::int8_t* values = activations.values(token) + b * kBlock;
+    std::int16_t* values = activations.values(token) + b * kBlock;
     auto magnitude = hn::Zero(kF32);
     for (std::int64_t i = 0; i < kBlock; i += kLanes) {
       magnitude = hn::Max(magnitude, hn::Abs(hn::LoadU(kF32, x + i)));
     }
     const float largest = hn::GetLane(hn::MaxOfLanes(kF32, magnitude));
-    const auto inverse = hn::Set(kF32, largest > 0 ? 127.0F / largest : 0.0F);
+    const auto inverse = hn::Set(kF32, largest > 0 ? kLargestValue / largest : 0.0F);
     auto sum = hn::Zero(i32);
     for (std::int64_t i = 0; i < kBlock; i += kLanes) {
       const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(kF32, x + i), inverse));
       sum = hn::Add(sum, rounded);
-      hn::StoreU(hn::DemoteTo(i8, rounded), i8, values + i);
+      hn::StoreU(hn::DemoteTo(i16, rounded), i16, values + i);
     }
-    const float scale = largest / 127.0F;
+    const float scale = largest / kLargestValue;
     activations.scales(token)[b] = scale;
     activations.sums(token)[b] = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(i32, sum)));
   }

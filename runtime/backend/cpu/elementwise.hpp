@@ -11,7 +11,7 @@ namespace gpuinfer::backend {
 /// out = x / √(mean x² + epsilon) · weight.
 void rms_norm(std::span<const float> x, const float* weight, float epsilon, float* out);
 
-/// Fills values, scales and sums of `token` from its floats (defined in reference/linear.hpp).
+/// Fills values, scales and sums of `token` from its floats (defined in activations.hpp).
 void quantize(Activations& x, std::int64_t token);
 
 /// out = silu(gate) · up.

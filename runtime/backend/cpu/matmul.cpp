@@ -10,7 +10,7 @@
 #include "hwy/foreach_target.h"  // before the headers that follow
 
 #include "hwy/highway.h"
-#include "runtime/backend/cpu/dot4-inl.hpp"
+#include "runtime/backend/cpu/multiply_pairs-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gpuinfer::backend::HWY_NAMESPACE {
@@ -36,59 +36,45 @@ VF load_float16(const std::byte* p) {
   return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
 }
 
-hn::Vec<U8> load_bytes(const std::byte* p) { return hn::LoadU(U8(), reinterpret_cast<const std::uint8_t*>(p)); }
-
-/// Q4_0 and Q4_1: eight products of a nibble and an int8, two at a time, stay below 2^15.
-template <int T>
-void sum_nibbles(const std::byte* values, const std::int8_t* x, std::int64_t stride, VI* sums) {
-  hn::Vec<I16> pairs[T];
-  for (int t = 0; t < T; ++t) pairs[t] = hn::Zero(I16());
-  const auto mask = hn::Set(U8(), 15);
-  for (int word = 0; word < 4; ++word) {
-    const auto bytes = load_bytes(values + 4 * word * lanes());
-    const auto low = hn::And(bytes, mask);
-    const auto high = hn::And(hn::BitCast(U8(), hn::ShiftRight<4>(hn::BitCast(U16(), bytes))), mask);
-    for (int t = 0; t < T; ++t) {
-      const std::int8_t* four = x + t * stride + 4 * word;
-      pairs[t] = hn::Add(pairs[t], multiply_pairs(low, broadcast4(four)));
-      pairs[t] = hn::Add(pairs[t], multiply_pairs(high, broadcast4(four + 16)));
-    }
-  }
-  for (int t = 0; t < T; ++t) sums[t] = add_pairs(pairs[t]);
+/// Word `word` of all rows: four nibbles or two bytes in each 16-bit half.
+hn::Vec<U16> load_word(const std::byte* values, int word) {
+  return hn::BitCast(U16(), hn::LoadU(hn::Repartition<std::uint8_t, F32>(),
+                                      reinterpret_cast<const std::uint8_t*>(values + 4 * word * lanes())));
 }
 
-/// Q8_0: |w| · (x with w's sign), since the instruction multiplies unsigned by signed bytes.
+/// sums[t] += weights · (the pair of columns beginning at x) for T tokens.
 template <int T>
-void sum_bytes(const std::byte* values, const std::int8_t* x, std::int64_t stride, VI* sums) {
-  for (int t = 0; t < T; ++t) sums[t] = hn::Zero(I32());
-  for (int word = 0; word < 8; ++word) {
-    const auto weights = hn::BitCast(I8(), load_bytes(values + 4 * word * lanes()));
-    const auto magnitudes = hn::BitCast(U8(), hn::Abs(weights));
-    for (int t = 0; t < T; ++t) {
-      const auto four = broadcast4(x + t * stride + 4 * word);
-      sums[t] = hn::Add(sums[t], add_pairs(multiply_pairs(magnitudes, apply_sign(four, weights))));
-    }
+HWY_INLINE void add_pair(hn::Vec<I16> weights, const std::int16_t* x, std::int64_t stride, VI* sums) {
+  for (int t = 0; t < T; ++t) {
+    sums[t] = hn::Add(sums[t], multiply_pairs(weights, broadcast_pair(x + t * stride)));
   }
 }
 
-struct Q4_0 {
-  static constexpr int kScales = 1;
-  static constexpr bool kHasMinimum = true;
-  static VF minimum(const std::byte*, VF scale) { return hn::Mul(scale, hn::Set(kF32, -8.0F)); }
+/// Values 0..15, see packed_matrix.cpp for their order.
+struct Nibbles {
   template <int T>
-  static void sum(const std::byte* values, const std::int8_t* x, std::int64_t stride, VI* sums) {
-    sum_nibbles<T>(values, x, stride, sums);
+  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
+    const auto mask = hn::Set(U16(), 15);
+    for (int word = 0; word < 4; ++word, x += 4) {
+      const auto bits = load_word(values, word);
+      add_pair<T>(hn::BitCast(I16(), hn::And(bits, mask)), x, stride, sums);
+      add_pair<T>(hn::BitCast(I16(), hn::And(hn::ShiftRight<4>(bits), mask)), x + 16, stride, sums);
+      add_pair<T>(hn::BitCast(I16(), hn::And(hn::ShiftRight<8>(bits), mask)), x + 2, stride, sums);
+      add_pair<T>(hn::BitCast(I16(), hn::ShiftRight<12>(bits)), x + 18, stride, sums);
+    }
   }
 };
 
-struct Q4_1 {
+struct Q4_0 : Nibbles {
+  static constexpr int kScales = 1;
+  static constexpr bool kHasMinimum = true;
+  static VF minimum(const std::byte*, VF scale) { return hn::Mul(scale, hn::Set(kF32, -8.0F)); }
+};
+
+struct Q4_1 : Nibbles {
   static constexpr int kScales = 2;
   static constexpr bool kHasMinimum = true;
   static VF minimum(const std::byte* block, VF) { return load_float16(block + 2 * lanes()); }
-  template <int T>
-  static void sum(const std::byte* values, const std::int8_t* x, std::int64_t stride, VI* sums) {
-    sum_nibbles<T>(values, x, stride, sums);
-  }
 };
 
 struct Q8_0 {
@@ -96,8 +82,12 @@ struct Q8_0 {
   static constexpr bool kHasMinimum = false;
   static VF minimum(const std::byte*, VF) { return hn::Zero(kF32); }
   template <int T>
-  static void sum(const std::byte* values, const std::int8_t* x, std::int64_t stride, VI* sums) {
-    sum_bytes<T>(values, x, stride, sums);
+  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
+    for (int word = 0; word < 8; ++word, x += 4) {
+      const auto bytes = hn::BitCast(I16(), load_word(values, word));
+      add_pair<T>(hn::ShiftRight<8>(hn::ShiftLeft<8>(bytes)), x, stride, sums);
+      add_pair<T>(hn::ShiftRight<8>(bytes), x + 2, stride, sums);
+    }
   }
 };
 
@@ -106,7 +96,7 @@ template <typename Format, int T>
 void quantized_tile(const std::byte* block, std::int64_t block_bytes, const Activations& x, std::int64_t token,
                     VF* results) {
   const std::int64_t blocks = x.blocks();
-  const std::int8_t* values = x.values(token);
+  const std::int16_t* values = x.values(token);
   const float* scales = x.scales(token);
   const float* sums = x.sums(token);
   VF totals[T];
@@ -115,6 +105,7 @@ void quantized_tile(const std::byte* block, std::int64_t block_bytes, const Acti
     const VF scale = load_float16(block);
     const VF minimum = Format::minimum(block, scale);
     VI products[T];
+    for (int t = 0; t < T; ++t) products[t] = hn::Zero(I32());
     Format::template sum<T>(block + 2 * Format::kScales * lanes(), values + b * model::kQuantizedBlockElements,
                             x.columns(), products);
     for (int t = 0; t < T; ++t) {

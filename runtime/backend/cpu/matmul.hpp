@@ -23,8 +23,10 @@ struct MatmulRange {
 
 /// out[token · stride + row] = x · weightᵀ, or += where `accumulate` (a residual connection).
 ///
-/// Every output is accumulated in float32 in the order of its columns (float types: four interleaved partial sums,
-/// added as (s0 + s1) + (s2 + s3)), with the arithmetic of reference/linear.hpp; the range has no influence on it.
+/// Float weights meet float activations, quantised weights meet int16 ones (Activations). Quantised: with the exact
+/// integer sums of each block, y = Σ over blocks, in order, of (scale_w · scale_x) · Σ q_w·q_x + minimum_w · (scale_x ·
+/// Σ q_x). Float: four interleaved partial sums over the columns, added as (s0 + s1) + (s2 + s3). All in float32 with
+/// fused multiply-adds; the range has no influence on any output.
 void matmul(const PackedMatrix& weight, const Activations& x, const MatmulRange& range, float* out, std::int64_t stride,
             bool accumulate);
 

@@ -2,6 +2,7 @@
 #include "runtime/backend/cpu/packed_matrix.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace gpuinfer::backend {
@@ -10,8 +11,9 @@ namespace {
 using model::DataType;
 
 /// A block is scales of 2 bytes (the scale, and the minimum if there is one), then values. For the quantised types four
-/// bytes of values stay together: a lane multiplies and sums them in one step. Word j of Q4 holds columns 4j..4j+3 in
-/// its low nibbles and 16+4j..16+4j+3 in its high ones.
+/// bytes of values stay together, the two in the middle exchanged: the low bytes of a word's two 16-bit halves are then
+/// neighbours in the row, and so are the high bytes. Word j of Q4 holds columns 4j..4j+3 in its low nibbles and
+/// 16+4j..16+4j+3 in its high ones.
 struct BlockUnits {
   std::int64_t scales;
   std::int64_t value_bytes;
@@ -43,6 +45,13 @@ void spread(const std::byte*& source, std::int64_t count, std::byte* destination
   source += count * static_cast<std::int64_t>(size);
 }
 
+void spread_words(const std::byte*& source, std::int64_t count, std::byte* destination, std::int64_t stride) {
+  for (std::int64_t i = 0; i < count; ++i, source += 4) {
+    const std::array<std::byte, 4> word = {source[0], source[2], source[1], source[3]};
+    std::memcpy(destination + i * stride, word.data(), word.size());
+  }
+}
+
 void pack_row(std::span<const std::byte> row, DataType type, std::int64_t lane, std::int64_t lanes, std::byte* group) {
   constexpr std::int64_t kScaleBytes = 2;
   const BlockUnits units = units_of(type);
@@ -51,7 +60,9 @@ void pack_row(std::span<const std::byte> row, DataType type, std::int64_t lane, 
   for (const std::byte* source = row.data(); source != end; group += lanes * block_bytes) {
     spread<kScaleBytes>(source, units.scales, group + lane * kScaleBytes, lanes * kScaleBytes);
     std::byte* const values = group + units.scales * lanes * kScaleBytes + lane * units.value_bytes;
-    if (units.value_bytes == 4) {
+    if (model::is_quantized(type)) {
+      spread_words(source, units.values, values, lanes * 4);
+    } else if (units.value_bytes == 4) {
       spread<4>(source, units.values, values, lanes * 4);
     } else {
       spread<2>(source, units.values, values, lanes * 2);

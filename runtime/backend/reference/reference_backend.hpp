@@ -8,8 +8,8 @@
 
 namespace gpuinfer::backend {
 
-/// Values are float32, every sum is accumulated in double. Linear layers with float weights use the activations as they
-/// are; those with quantised weights follow linear.hpp's definition, as the other backends do.
+/// Values are float32, every sum is accumulated in double, quantised weights are dequantised: what the model's file
+/// means, whatever a faster backend does to get there.
 std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages);
 
 }  // namespace gpuinfer::backend

@@ -39,8 +39,7 @@ TEST_CASE("the CPU backend computes what the reference computes") {
         const auto cpu = make_cpu_backend(*model, kPages, 2);
         const std::vector<float> expected = Sequence(kPages / 2).run(*reference, tokens, tokens.size());
         const std::vector<float> actual = Sequence(kPages / 2).run(*cpu, tokens, 32);
-        // A last bit of difference in one layer may round an activation to the neighbouring int8 in the next.
-        const double limit = model::is_quantized(type) ? 1e-2 : 1e-5;
+        const double limit = model::is_quantized(type) ? 2e-4 : 1e-5;
         REQUIRE(relative_l2(actual, expected) < limit);
       }
     }

@@ -46,7 +46,10 @@ Engine::Engine(std::unique_ptr<backend::Backend> backend, EngineOptions options)
   loop_ = std::thread([this] { run(); });
 }
 
-Engine::~Engine() {
+Engine::~Engine() { stop(); }
+
+void Engine::stop() {
+  if (!loop_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     draining_ = true;

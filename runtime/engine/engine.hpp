@@ -71,7 +71,7 @@ class Engine {
  public:
   /// Throws Error where the options do not fit the backend.
   Engine(std::unique_ptr<backend::Backend> backend, EngineOptions options);
-  /// Fails what still runs.
+  /// As stop().
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -89,6 +89,8 @@ class Engine {
   void drain();
   /// Waits until nothing runs and nothing waits; false where that took longer than `timeout`.
   bool wait_until_idle(Clock::duration timeout) const;
+  /// Fails what still runs, and ends the step loop. For one thread, the one that ends the engine.
+  void stop();
 
  private:
   /// A request inside the step loop.

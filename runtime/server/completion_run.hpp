@@ -1,0 +1,58 @@
+// One completion from its admission to its last byte, streamed or whole.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/json.hpp"
+#include "runtime/server/completion_endpoint.hpp"
+#include "runtime/server/event_stream.hpp"
+#include "runtime/server/http_connection.hpp"
+#include "runtime/server/metrics.hpp"
+#include "runtime/server/served_model.hpp"
+#include "runtime/server/text_stream.hpp"
+
+namespace gpuinfer::server {
+
+/// Ending it, at whatever point, cancels what still runs, counts it in the metrics and writes its line of the log.
+class CompletionRun {
+ public:
+  /// Submits the request. Throws ApiError where it cannot be served: wrong (400), another model (404), a full queue
+  /// (429), shutting down (503).
+  CompletionRun(const CompletionEndpoint& endpoint, const Json& body, std::shared_ptr<const ServedModel> model,
+                Metrics& metrics, std::string request_id);
+  ~CompletionRun();
+  CompletionRun(const CompletionRun&) = delete;
+  CompletionRun& operator=(const CompletionRun&) = delete;
+
+  bool streams() const { return params_.stream; }
+
+  /// Waits for the whole reply. Null where the client left before. Throws ApiError.
+  Json whole_reply(const HttpConnection& connection);
+
+  /// Sends what there is, after waiting a little for it; to be called again while it returns true. False where the
+  /// client left.
+  bool send_some(httplib::DataSink& sink);
+
+ private:
+  void submit(PreparedCompletion prepared);
+  TextPiece next_piece();
+  void record(const TextPiece& piece);
+  bool send_chunk(EventStream& stream, Json choice);
+  bool send_end(EventStream& stream, engine::FinishReason reason);
+  Json reply(std::string_view object, Json choices) const;
+  Json usage() const;
+
+  const CompletionEndpoint& endpoint_;
+  std::shared_ptr<const ServedModel> model_;
+  Metrics& metrics_;
+  std::string request_id_;
+  std::string id_;
+  std::time_t created_;
+  CompletionParams params_;
+  RequestRecord record_;
+  std::optional<TextStream> text_;
+  bool sent_first_chunk_ = false;
+};
+
+}  // namespace gpuinfer::server

@@ -1,0 +1,81 @@
+#include "runtime/server/server_flags.hpp"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+
+#include "base/version.hpp"
+
+namespace gpuinfer::server {
+namespace {
+
+/// "--max-queue" is also GPUINFER_MAX_QUEUE.
+template <class Value>
+CLI::Option* add_flag(CLI::App& app, const std::string& flag, Value& value, const std::string& help) {
+  std::string variable = "GPUINFER";
+  for (const char c : flag.substr(1)) variable += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return app.add_option(flag, value, help)->envname(variable);
+}
+
+/// The last part of the path; for a file without its extension.
+std::string default_name(const std::filesystem::path& model) {
+  const std::filesystem::path path = std::filesystem::absolute(model).lexically_normal();
+  const std::filesystem::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
+  return last.extension() == ".gguf" ? last.stem().string() : last.string();
+}
+
+}  // namespace
+
+std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
+  constexpr std::int64_t kMaxTokens = std::int64_t{1} << 32;
+  const CLI::Range positive(std::int64_t{1}, kMaxTokens);
+
+  CLI::App app("Serves a language model over OpenAI's HTTP API.", "gpuinfer-server");
+  app.set_version_flag("--version", std::string("gpuinfer-server ") + kVersion);
+  add_flag(app, "--model", flags.model, "A .gguf file, or a folder with one or with config.json and safetensors")
+      ->required();
+  add_flag(app, "--served-model-name", flags.served_model_name,
+           "What requests call the model [the file's or folder's name]");
+  add_flag(app, "--host", flags.host, "Address to listen on")->capture_default_str();
+  add_flag(app, "--port", flags.port, "Port to listen on; 0 takes any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  add_flag(app, "--backend", flags.backend, "What computes the model; auto is the fastest one here")
+      ->check(CLI::IsMember({"auto", "cpu", "reference"}))
+      ->capture_default_str();
+  add_flag(app, "--threads", flags.threads, "Threads that compute [as many as there are cores]")
+      ->check(CLI::Range(1, 1024));
+  add_flag(app, "--max-model-len", flags.max_model_len,
+           "Longest prompt and answer together, in tokens [what the model was made for]")
+      ->check(positive);
+  add_flag(
+      app, "--kv-cache-tokens", flags.kv_cache_tokens,
+      "Tokens whose keys and values are kept for all requests together [8 of the longest, at most 1 GiB, at least one]")
+      ->check(positive);
+  add_flag(app, "--max-num-seqs", flags.limits.max_running, "Requests in a step")
+      ->check(positive)
+      ->capture_default_str();
+  add_flag(app, "--max-num-batched-tokens", flags.limits.max_batch_tokens, "Tokens in a step")
+      ->check(positive)
+      ->capture_default_str();
+  add_flag(app, "--max-queue", flags.max_queue, "Requests that may wait to run; others get 429")
+      ->check(CLI::Range(std::int64_t{0}, kMaxTokens))
+      ->capture_default_str();
+  add_flag(app, "--api-key", flags.api_key, "Key that /v1 requests must carry [none]");
+  add_flag(app, "--shutdown-timeout", flags.shutdown_timeout_seconds,
+           "Seconds that running requests may take after SIGTERM")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  add_flag(app, "--log-level", flags.log_level, "Least level that is logged")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  app.footer("Each flag can be set in the environment as well: --max-queue is GPUINFER_MAX_QUEUE.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (flags.served_model_name.empty()) flags.served_model_name = default_name(flags.model);
+  return std::nullopt;
+}
+
+}  // namespace gpuinfer::server

@@ -1,0 +1,35 @@
+// The command line of gpuinfer-server.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "runtime/engine/scheduler.hpp"
+
+namespace gpuinfer::server {
+
+struct ServerFlags {
+  std::filesystem::path model;
+  std::string served_model_name;
+  std::string host = "0.0.0.0";
+  int port = 8000;
+  std::string backend = "auto";
+  /// 0: as many as the machine, or its cgroup, has cores.
+  int threads = 0;
+  /// 0: what the model was made for.
+  std::int64_t max_model_len = 0;
+  /// 0: see default_kv_cache_tokens().
+  std::int64_t kv_cache_tokens = 0;
+  engine::SchedulerLimits limits;
+  std::int64_t max_queue = 256;
+  std::string api_key;
+  int shutdown_timeout_seconds = 60;
+  std::string log_level = "info";
+};
+
+/// Prints help, version or what is wrong, and returns the exit code, where the program should end at once. Each flag
+/// has a variable in the environment, which the flag overrides.
+std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags);
+
+}  // namespace gpuinfer::server

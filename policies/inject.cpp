@@ -1,10 +1,10 @@
 #include "policies/inject.hpp"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "policies/annotations.hpp"
+#include "policies/exemption.hpp"
 #include "policies/pod.hpp"
 #include "policies/policy.hpp"
 #include "policies/rejection.hpp"
@@ -15,16 +15,6 @@ namespace {
 
 /// The order in which policies run: images and devices first, then what depends on them.
 constexpr std::array kPolicies{&gpu_toleration, &image_registry, &shared_memory, &model_storage};
-
-/// kube-system is never touched, whatever a document says: a mistake there takes the cluster down. A mirror pod is the
-/// image of a static pod that runs already; changing it changes nothing and confuses the kubelet.
-bool is_exempt(const Json& pod, const InjectionPolicy& policy, std::string_view request_namespace) {
-  const std::string own = text_at(member(pod, "metadata"), "namespace");
-  const std::string_view space = own.empty() ? request_namespace : std::string_view(own);
-  const auto& excluded = policy.excluded_namespaces;
-  return space == "kube-system" || std::find(excluded.begin(), excluded.end(), space) != excluded.end() ||
-         annotations_of(pod).contains("kubernetes.io/config.mirror");
-}
 
 /// "DOCUMENT: policy, policy" in gpuinfer.dev/injected. A second injection (reinvocation after another webhook) may
 /// only add names.

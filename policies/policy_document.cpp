@@ -19,8 +19,8 @@ bool is_registry_or_empty(std::string_view text) {
   if (text.empty()) return true;
   try {
     // Whatever is put behind it must still be a reference into that same place.
-    const ImageReference probe = parse_image_reference(std::string(text) + "/probe");
-    return to_string(probe) == std::string(text) + "/probe";
+    const std::string probe = std::string(text) + "/any/image";
+    return to_string(parse_image_reference(probe)) == probe;
   } catch (const Error&) {
     return false;
   }

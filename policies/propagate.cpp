@@ -3,6 +3,7 @@
 #include <string>
 
 #include "policies/annotations.hpp"
+#include "policies/exemption.hpp"
 #include "policies/pod.hpp"
 #include "policies/rejection.hpp"
 #include "policies/shape.hpp"
@@ -57,7 +58,9 @@ Injection propagate(const Json& workload, const InjectionPolicy& policy, std::st
   Injection injection;
   injection.object = workload;
   const bool has_template = member(member(workload, "spec"), "template").is_object();
-  if (!has_template || !asks_for_injection(workload)) return injection;
+  const bool is_affected =
+      has_template && asks_for_injection(workload) && !is_exempt(workload, policy, request_namespace);
+  if (!is_affected) return injection;
 
   const ParsedAnnotations parsed = parse_annotations(workload);
   if (!parsed.problems.empty()) return rejection(workload, policy, parsed.problems);

@@ -62,14 +62,15 @@ Size requested_size(std::int64_t bytes, std::optional<std::int64_t> limit, Findi
 }
 
 Size derived_size(std::int64_t gpus, std::optional<std::int64_t> limit, const SharedMemorySettings& settings) {
-  const std::string per_gpu =
-      format_bytes(settings.per_gpu_bytes) + " for each of " + std::to_string(gpus) + " GPU" + (gpus == 1 ? "" : "s");
+  const std::string per_gpu = format_bytes(settings.per_gpu_bytes) +
+                              (gpus == 1 ? " for 1 GPU" : " for each of " + std::to_string(gpus) + " GPUs");
   // Divided instead of multiplied, so that no setting overflows.
   Size size = gpus <= settings.maximum_bytes / settings.per_gpu_bytes
                   ? Size{gpus * settings.per_gpu_bytes, per_gpu}
                   : Size{settings.maximum_bytes, per_gpu + ", at most " + format_bytes(settings.maximum_bytes)};
   if (!limit) return size;
-  std::int64_t share = *limit / 100 * settings.memory_limit_percent;
+  std::int64_t share =
+      *limit / 100 * settings.memory_limit_percent + *limit % 100 * settings.memory_limit_percent / 100;
   if (share > kMebibyte) share -= share % kMebibyte;
   share = std::max<std::int64_t>(share, 1);
   if (share >= size.bytes) return size;

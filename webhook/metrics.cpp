@@ -1,0 +1,82 @@
+#include "webhook/metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+
+#include <sstream>
+
+namespace gpuinfer::webhook {
+
+namespace {
+
+const std::string kPrefix = "gpuinfer_webhook_";
+
+prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry, const std::string& name,
+                                                  const std::string& help) {
+  return prometheus::BuildCounter().Name(kPrefix + name).Help(help).Register(registry);
+}
+
+prometheus::Histogram& histogram(prometheus::Registry& registry, const std::string& name, const std::string& help,
+                                 const prometheus::Histogram::BucketBoundaries& boundaries) {
+  return prometheus::BuildHistogram().Name(kPrefix + name).Help(help).Register(registry).Add({}, boundaries);
+}
+
+/// A label has few values, whatever a caller sends.
+std::string kind_label(const std::string& kind) { return kind == "Pod" || kind == "Deployment" ? kind : "other"; }
+
+const char* result_label(bool succeeded) { return succeeded ? "success" : "failure"; }
+
+}  // namespace
+
+Metrics::Metrics()
+    : reviews_(counters(registry_, "reviews_total", "Admission reviews by kind of object and outcome.")),
+      actions_(counters(registry_, "policy_actions_total", "Changes made, by policy.")),
+      bad_requests_(counters(registry_, "bad_requests_total", "Requests that were no admission review, by reason.")),
+      policy_reloads_(counters(registry_, "policy_reloads_total",
+                               "Changed policy documents; after a failure the last good one counts.")),
+      certificate_reloads_(counters(registry_, "certificate_reloads_total",
+                                    "Changed certificates; after a failure the last good one counts.")),
+      duration_(histogram(registry_, "review_duration_seconds", "Time from the last byte of a request to its answer.",
+                          {0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1})),
+      patch_bytes_(histogram(registry_, "patch_bytes", "Size of the JSON patches, before base64.",
+                             {256, 512, 1024, 2048, 4096, 16384, 65536})),
+      certificate_expiry_(prometheus::BuildGauge()
+                              .Name(kPrefix + "certificate_expiry_timestamp_seconds")
+                              .Help("When the certificate in use expires, in seconds since 1970.")
+                              .Register(registry_)
+                              .Add({})) {
+  // A counter that does not exist until the first failure cannot be alerted on.
+  for (const bool succeeded : {true, false}) {
+    policy_reloads_.Add({{"result", result_label(succeeded)}});
+    certificate_reloads_.Add({{"result", result_label(succeeded)}});
+  }
+}
+
+void Metrics::count_review(const AdmissionResult& result, std::chrono::duration<double> seconds) {
+  const policies::Injection& injection = result.injection;
+  reviews_.Add({{"kind", kind_label(result.kind)}, {"outcome", std::string(name(injection.outcome))}}).Increment();
+  for (const policies::Action& action : injection.actions) actions_.Add({{"policy", action.policy}}).Increment();
+  duration_.Observe(seconds.count());
+  if (result.patch_bytes > 0) patch_bytes_.Observe(static_cast<double>(result.patch_bytes));
+}
+
+void Metrics::count_bad_request(const std::string& reason) { bad_requests_.Add({{"reason", reason}}).Increment(); }
+
+void Metrics::count_policy_reload(bool succeeded) {
+  policy_reloads_.Add({{"result", result_label(succeeded)}}).Increment();
+}
+
+void Metrics::count_certificate_reload(bool succeeded) {
+  certificate_reloads_.Add({{"result", result_label(succeeded)}}).Increment();
+}
+
+void Metrics::set_certificate_expiry(std::chrono::system_clock::time_point not_after) {
+  certificate_expiry_.Set(std::chrono::duration<double>(not_after.time_since_epoch()).count());
+}
+
+std::string Metrics::text() const {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, registry_.Collect());
+  return std::move(text).str();
+}
+
+}  // namespace gpuinfer::webhook

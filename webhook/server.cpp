@@ -1,0 +1,168 @@
+#include "webhook/server.hpp"
+
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <functional>
+#include <utility>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "webhook/review_handler.hpp"
+
+namespace gpuinfer::webhook {
+
+namespace {
+
+/// Waiting connections that the kernel keeps for us; cpp-httplib asks for 5, which one burst of pods overruns.
+constexpr int kBacklog = 1024;
+/// Shorter than the 3 s that the API server waits for us: an idle connection occupies a worker for so long.
+constexpr time_t kIdleSeconds = 2;
+constexpr time_t kReadSeconds = 2;
+constexpr time_t kWriteSeconds = 5;
+constexpr std::size_t kRequestsPerConnection = 100'000;
+constexpr int kMetricsWorkers = 2;
+constexpr int kNotReady = 503;
+
+template <typename HttpServer>
+class Listener : public HttpServer {
+ public:
+  using HttpServer::HttpServer;
+
+  /// Listens on `port` of all addresses, IPv6 and IPv4. Returns the port. Throws Error.
+  int bind(int port) {
+    for (const char* address : {"::", "0.0.0.0"}) {  // the second where the machine has no IPv6
+      const int bound = port == 0 ? this->bind_to_any_port(address) : this->bind_to_port(address, port) ? port : -1;
+      if (bound < 0) continue;
+      ::listen(this->svr_sock_, kBacklog);
+      return bound;
+    }
+    throw Error("cannot listen on port " + std::to_string(port), "is another process using it?");
+  }
+};
+
+/// What both servers have in common.
+void configure(httplib::Server& server, int workers) {
+  server.new_task_queue = [workers] { return new httplib::ThreadPool(static_cast<std::size_t>(workers)); };
+  server.set_keep_alive_max_count(kRequestsPerConnection);
+  server.set_keep_alive_timeout(kIdleSeconds);
+  server.set_read_timeout(kReadSeconds);
+  server.set_write_timeout(kWriteSeconds);
+  server.set_payload_max_length(kMaxBodyBytes);
+  server.set_tcp_nodelay(true);
+  // Without SO_REUSEPORT, cpp-httplib's default, with which two processes would share a port and nobody notice.
+  server.set_socket_options([](socket_t socket) {
+    const int on = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  });
+}
+
+int present_certificate(SSL* connection, void* certificate) {
+  return static_cast<const Current<Certificate>*>(certificate)->get()->use_for(connection) ? 1 : 0;
+}
+
+Certificate load_certificate(const ServerOptions& options) {
+  try {
+    return Certificate(read_file(options.tls_cert), read_file(options.tls_key));
+  } catch (const Error& error) {
+    throw Error(options.tls_cert.string() + ", " + options.tls_key.string() + ": " + error.what(), error.remedy());
+  }
+}
+
+policies::InjectionPolicy load_policy(const ServerOptions& options) {
+  if (options.policy.empty()) return policies::default_policy();
+  return policies::parse_policy_document(read_file(options.policy), options.policy.string());
+}
+
+}  // namespace
+
+Server::Server(const ServerOptions& options) : certificate_(load_certificate(options)), policy_(load_policy(options)) {
+  metrics_.set_certificate_expiry(certificate_.get()->not_after());
+  const std::function<bool(SSL_CTX&)> set_up_tls = [this](SSL_CTX& context) {
+    SSL_CTX_set_cert_cb(&context, present_certificate, &certificate_);
+    return SSL_CTX_set_min_proto_version(&context, TLS1_2_VERSION) == 1;
+  };
+  auto https = std::make_unique<Listener<httplib::SSLServer>>(set_up_tls);
+  auto http = std::make_unique<Listener<httplib::Server>>();
+  configure(*https, options.workers);
+  configure(*http, kMetricsWorkers);
+  port_ = https->bind(options.port);
+  metrics_port_ = http->bind(options.metrics_port);
+  https_ = std::move(https);
+  http_ = std::move(http);
+  add_routes();
+  watch_files(options);
+  https_thread_ = std::thread([this] { https_->listen_after_bind(); });
+  http_thread_ = std::thread([this] { http_->listen_after_bind(); });
+  while (!https_->is_running() || !http_->is_running()) std::this_thread::yield();  // stop() before would be lost
+}
+
+Server::~Server() {
+  is_stopping_ = true;
+  https_->stop();
+  https_thread_.join();
+  http_->stop();
+  http_thread_.join();
+}
+
+void Server::add_routes() {
+  https_->Post("/mutate", httplib::Server::HandlerWithContentReader(ReviewHandler(policy_, metrics_)));
+
+  http_->Get("/healthz",
+             [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", "text/plain"); });
+  http_->Get("/readyz", [this](const httplib::Request&, httplib::Response& response) {
+    const std::string reason = reason_not_ready();
+    response.status = reason.empty() ? 200 : kNotReady;
+    response.set_content((reason.empty() ? "ok" : reason) + "\n", "text/plain");
+  });
+  http_->Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+    response.set_content(metrics_.text(), "text/plain; version=0.0.4");
+  });
+}
+
+void Server::watch_files(const ServerOptions& options) {
+  const std::vector<std::filesystem::path> pair{options.tls_cert, options.tls_key};
+  certificate_watch_ =
+      std::make_unique<FileWatch>(pair, read_files(pair), options.reload_interval,
+                                  [this](const FileWatch::Contents& contents) { reload_certificate(contents); });
+  if (options.policy.empty()) return;
+  policy_watch_ =
+      std::make_unique<FileWatch>(std::vector{options.policy}, read_files({options.policy}), options.reload_interval,
+                                  [this, name = options.policy.string()](const FileWatch::Contents& contents) {
+                                    reload_policy(name, contents.front());
+                                  });
+}
+
+void Server::reload_certificate(const FileWatch::Contents& pair) {
+  try {
+    const Certificate certificate(pair[0], pair[1]);
+    certificate_.set(certificate);
+    metrics_.set_certificate_expiry(certificate.not_after());
+    metrics_.count_certificate_reload(true);
+    log(LogLevel::kInfo, "new connections use the new certificate");
+  } catch (const Error& error) {
+    metrics_.count_certificate_reload(false);
+    log(LogLevel::kError, "the changed certificate is not usable; the last one stays", {{"error", error.what()}});
+  }
+}
+
+void Server::reload_policy(const std::string& file_name, const std::string& text) {
+  try {
+    policies::InjectionPolicy policy = policies::parse_policy_document(text, file_name);
+    log(LogLevel::kInfo, "the new policy document counts", {{"document", policy.name}});
+    policy_.set(std::move(policy));
+    metrics_.count_policy_reload(true);
+  } catch (const Error& error) {
+    metrics_.count_policy_reload(false);
+    log(LogLevel::kError, "the changed policy document is not usable; the last one stays",
+        {{"error", error.what()}, {"remedy", error.remedy()}});
+  }
+}
+
+std::string Server::reason_not_ready() const {
+  if (is_stopping_) return "stopping";
+  if (certificate_.get()->not_after() <= std::chrono::system_clock::now()) return "the certificate has expired";
+  return "";
+}
+
+}  // namespace gpuinfer::webhook

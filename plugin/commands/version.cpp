@@ -54,7 +54,8 @@ void print_version(const VersionOptions& options, const GlobalOptions& global) {
   std::cout << "kubectl-gpuinfer " << kVersion << '\n';
   if (!unreachable.empty()) std::cerr << "no cluster: " << unreachable << '\n';
   if (versions.contains("webhook")) std::cout << "webhook " << versions["webhook"].get<std::string>() << '\n';
-  for (const auto& [name, image] : versions.value("servers", Json::object()).items()) {
+  const Json servers = versions.value("servers", Json::object());
+  for (const auto& [name, image] : servers.items()) {
     std::cout << name << ' ' << image.get<std::string>() << '\n';
   }
 }

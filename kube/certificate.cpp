@@ -17,6 +17,7 @@ namespace gpuinfer::kube {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::sys_seconds;
 using std::chrono::system_clock;
 
 /// Clocks of cluster and workstation may differ by this much.
@@ -31,14 +32,16 @@ void require(bool success, const char* what) {
   if (!success) throw Error(std::string("certificate: ") + what + " failed: " + openssl_reason());
 }
 
-CertificateTime time_of(const ASN1_TIME* time) {
+sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(system_clock::now()); }
+
+sys_seconds time_of(const ASN1_TIME* time) {
   std::tm parts{};
   require(ASN1_TIME_to_tm(time, &parts) == 1, "reading a time");
-  return system_clock::from_time_t(timegm(&parts));
+  return sys_seconds(std::chrono::seconds(timegm(&parts)));
 }
 
-void set_time(ASN1_TIME* time, CertificateTime value) {
-  require(ASN1_TIME_set(time, system_clock::to_time_t(value)) != nullptr, "setting a time");
+void set_time(ASN1_TIME* time, sys_seconds value) {
+  require(ASN1_TIME_set(time, value.time_since_epoch().count()) != nullptr, "setting a time");
 }
 
 void set_random_serial_number(X509* certificate) {
@@ -58,12 +61,12 @@ void add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
 }
 
 /// A certificate for a new key, complete but for its extensions and its signature.
-CertificatePointer make_unsigned(EVP_PKEY* key, const std::string& common_name, CertificateTime not_after) {
+CertificatePointer make_unsigned(EVP_PKEY* key, const std::string& common_name, sys_seconds not_after) {
   CertificatePointer certificate(X509_new());
   require(certificate != nullptr, "making a certificate");
   X509_set_version(certificate.get(), X509_VERSION_3);
   set_random_serial_number(certificate.get());
-  set_time(X509_getm_notBefore(certificate.get()), system_clock::now() - kClockSkew);
+  set_time(X509_getm_notBefore(certificate.get()), now() - kClockSkew);
   set_time(X509_getm_notAfter(certificate.get()), not_after);
   const std::string name = common_name.substr(0, kMaxCommonNameBytes);
   require(X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
@@ -143,7 +146,7 @@ void check_dns_name(const std::string& name) {
 KeyedCertificate make_authority(const std::string& common_name, int days) {
   const KeyPointer key(EVP_EC_gen("P-256"));
   require(key != nullptr, "making a key");
-  const CertificatePointer certificate = make_unsigned(key.get(), common_name, system_clock::now() + hours(24) * days);
+  const CertificatePointer certificate = make_unsigned(key.get(), common_name, now() + hours(24) * days);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
   add_extension(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
   add_extension(certificate.get(), certificate.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
@@ -166,8 +169,7 @@ KeyedCertificate make_server_certificate(const KeyedCertificate& authority, cons
 
   const KeyPointer key(EVP_EC_gen("P-256"));
   require(key != nullptr, "making a key");
-  const CertificateTime not_after =
-      std::min(system_clock::now() + hours(24) * days, time_of(X509_get0_notAfter(issuer.get())));
+  const sys_seconds not_after = std::min(now() + hours(24) * days, time_of(X509_get0_notAfter(issuer.get())));
   const CertificatePointer certificate = make_unsigned(key.get(), dns_names.front(), not_after);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
   add_extension(certificate.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE");
@@ -188,7 +190,7 @@ std::vector<CertificateFacts> inspect_certificates(std::string_view pem) {
 }
 
 bool is_trusted(std::string_view certificate, std::string_view authorities, const std::string& dns_name,
-                CertificateTime time) {
+                system_clock::time_point time) {
   const std::vector<CertificatePointer> chain = read_certificates(certificate);
   const StorePointer store(X509_STORE_new());
   for (const CertificatePointer& authority : read_certificates(authorities)) {
@@ -206,7 +208,7 @@ bool is_trusted(std::string_view certificate, std::string_view authorities, cons
   return trusted;
 }
 
-std::string merge_authorities(std::string_view current, std::string_view previous, CertificateTime time) {
+std::string merge_authorities(std::string_view current, std::string_view previous, system_clock::time_point time) {
   std::string bundle;
   std::set<std::string> present;
   for (const CertificatePointer& certificate : read_certificates(current)) {
@@ -220,7 +222,8 @@ std::string merge_authorities(std::string_view current, std::string_view previou
     return bundle;
   }
   for (const CertificatePointer& certificate : older) {
-    const bool expired = time_of(X509_get0_notAfter(certificate.get())) <= time;
+    const bool expired =
+        time_of(X509_get0_notAfter(certificate.get())) <= std::chrono::floor<std::chrono::seconds>(time);
     if (!expired && present.insert(fingerprint(certificate.get())).second) bundle += pem_of(certificate.get());
   }
   return bundle;

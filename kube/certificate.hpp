@@ -10,8 +10,6 @@
 
 namespace gpuinfer::kube {
 
-using CertificateTime = std::chrono::system_clock::time_point;
-
 /// A certificate and its private key, both PEM (the key as PKCS #8).
 struct KeyedCertificate {
   std::string certificate;
@@ -21,7 +19,8 @@ struct KeyedCertificate {
 /// What a certificate says.
 struct CertificateFacts {
   std::string subject, issuer;  ///< common names
-  CertificateTime not_before, not_after;
+  /// In whole seconds: nanoseconds since 1970 end in 2262, and certificates "without end" in 9999.
+  std::chrono::sys_seconds not_before, not_after;
   std::vector<std::string> dns_names;
   std::string fingerprint;  ///< SHA-256 of the DER form, lower-case hexadecimal
   bool is_authority = false;
@@ -42,12 +41,12 @@ std::vector<CertificateFacts> inspect_certificates(std::string_view pem);
 /// Whether a client that trusts `authorities` (PEM bundle) would accept the server `certificate` for `dns_name` at
 /// `time`.
 bool is_trusted(std::string_view certificate, std::string_view authorities, const std::string& dns_name,
-                CertificateTime time = std::chrono::system_clock::now());
+                std::chrono::system_clock::time_point time = std::chrono::system_clock::now());
 
 /// The `caBundle` for a change of authority: `current` first, then those of `previous` that are neither expired at
 /// `time` nor already there, so that servers with the old certificate stay trusted while the new one spreads. What
 /// cannot be parsed in `previous` is dropped.
 std::string merge_authorities(std::string_view current, std::string_view previous,
-                              CertificateTime time = std::chrono::system_clock::now());
+                              std::chrono::system_clock::time_point time = std::chrono::system_clock::now());
 
 }  // namespace gpuinfer::kube

@@ -11,6 +11,9 @@ namespace {
 /// How long a token file is believed, as in client-go.
 constexpr std::chrono::minutes kTokenFileLifetime{1};
 
+/// In whole seconds: nanoseconds since 1970 end in 2262, and some tokens do not.
+std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
 std::string trimmed(std::string text) {
   text.erase(0, text.find_first_not_of(" \t\r\n"));
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
@@ -23,8 +26,7 @@ Credentials::Credentials(User user, Cluster cluster) : user_(std::move(user)), c
 
 Credential Credentials::current(std::stop_token stop) {
   const std::lock_guard lock(mutex_);
-  const auto now = std::chrono::system_clock::now();
-  if (!cached_ || (expires_ && now >= *expires_)) cached_ = fetch(std::move(stop));
+  if (!cached_ || (expires_ && now() >= *expires_)) cached_ = fetch(std::move(stop));
   return *cached_;
 }
 
@@ -42,7 +44,7 @@ Credential Credentials::fetch(std::stop_token stop) {
   credential.client_key = user_.client_key;
   if (!user_.token_file.empty()) {
     credential.authorization = "Bearer " + trimmed(read_file(user_.token_file));
-    expires_ = std::chrono::system_clock::now() + kTokenFileLifetime;
+    expires_ = now() + kTokenFileLifetime;
   } else if (!user_.token.empty()) {
     credential.authorization = "Bearer " + user_.token;
   } else if (!user_.username.empty()) {

@@ -39,7 +39,7 @@ class Credentials {
   const Cluster cluster_;
   std::mutex mutex_;
   std::optional<Credential> cached_;
-  std::optional<std::chrono::system_clock::time_point> expires_;
+  std::optional<std::chrono::sys_seconds> expires_;
 };
 
 }  // namespace gpuinfer::kube

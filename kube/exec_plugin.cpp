@@ -184,7 +184,7 @@ std::string read_output(int fd, const std::string& command, const std::stop_toke
 }
 
 /// Reads RFC 3339's "2026-11-24T18:00:00Z", with any fraction and offset.
-std::optional<std::chrono::system_clock::time_point> parse_time(const std::string& text) {
+std::optional<std::chrono::sys_seconds> parse_time(const std::string& text) {
   std::tm time{};
   const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
   if (rest == nullptr) return std::nullopt;
@@ -192,7 +192,7 @@ std::optional<std::chrono::system_clock::time_point> parse_time(const std::strin
   const bool has_offset = strptime(rest, "%z", &time) != nullptr;  // takes "Z" too
   if (!has_offset) return std::nullopt;
   const long offset_seconds = time.tm_gmtoff;
-  return std::chrono::system_clock::from_time_t(timegm(&time) - offset_seconds);
+  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&time) - offset_seconds));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace gpuinfer::kube {
 /// The status of an ExecCredential object.
 struct ExecCredential {
   Credential credential;
-  std::optional<std::chrono::system_clock::time_point> expires;  ///< none: good until the server refuses it
+  std::optional<std::chrono::sys_seconds> expires;  ///< none: good until the server refuses it
 };
 
 /// Runs `plugin` with KUBERNETES_EXEC_INFO set and reads its answer. Its standard error is ours; its standard input too

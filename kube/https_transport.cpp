@@ -1,8 +1,11 @@
 #include "kube/https_transport.hpp"
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <exception>
@@ -36,6 +39,36 @@ void keep_alive(socket_t socket) {
   set(IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
+/// Ends a connection from another thread, whatever state it is in. httplib's own stop() waits until a handshake is
+/// over.
+class Breaker {
+ public:
+  Breaker() = default;
+  Breaker(const Breaker&) = delete;
+  Breaker& operator=(const Breaker&) = delete;
+  ~Breaker() { close(); }
+
+  /// Takes a descriptor of its own for `socket`, which nobody else can close and reuse meanwhile.
+  void guard(socket_t socket) {
+    const std::lock_guard lock(mutex_);
+    close();
+    descriptor_ = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  }
+
+  void break_connection() {
+    const std::lock_guard lock(mutex_);
+    if (descriptor_ >= 0) shutdown(descriptor_, SHUT_RDWR);
+  }
+
+ private:
+  void close() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  std::mutex mutex_;
+  int descriptor_ = -1;
+};
+
 /// Why `host` cannot be connected to: the resolver's reason, or a general one.
 std::string connection_reason(const std::string& host) {
   addrinfo* addresses = nullptr;
@@ -48,6 +81,7 @@ std::string connection_reason(const std::string& host) {
 /// A connection to the server, which may be used for one request after the other.
 struct Line {
   std::unique_ptr<TlsFailure> tls_failure = std::make_unique<TlsFailure>();
+  std::unique_ptr<Breaker> breaker = std::make_unique<Breaker>();
   std::unique_ptr<httplib::ClientImpl> client;
   Credential credential;  ///< its client certificate belongs to the connection
   bool used = false;
@@ -112,14 +146,13 @@ class HttpsTransport : public Transport {
       return !stop.stop_requested();
     };
     raw.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
-      if (stop.stop_requested()) return false;
       const bool is_success = response.status >= 200 && response.status < 300;
       if (!receive || !is_success) {
         response.body.append(data, size);
         return true;
       }
       try {
-        return receive(std::string_view(data, size));
+        return receive(std::string_view(data, size)) && !stop.stop_requested();
       } catch (...) {
         thrown = std::current_exception();
         return false;
@@ -133,8 +166,8 @@ class HttpsTransport : public Transport {
       std::binary_semaphore finished(0);
       const std::stop_callback on_stop(stop, [&, requester = std::this_thread::get_id()] {
         if (std::this_thread::get_id() == requester) return;  // from within `receive`: looked at when that returns
-        // Again and again, because a request that has not quite begun does not notice.
-        while (!finished.try_acquire_for(std::chrono::milliseconds(20))) line.client->stop();
+        // Again and again, because the request may not have made its connection yet.
+        while (!finished.try_acquire_for(std::chrono::milliseconds(20))) line.breaker->break_connection();
       });
       line.client->send(raw, raw_response, error);
       finished.release();
@@ -225,7 +258,10 @@ class HttpsTransport : public Transport {
     line.client->set_keep_alive(true);
     line.client->set_url_encode(false);
     line.client->set_tcp_nodelay(true);
-    line.client->set_socket_options(keep_alive);
+    line.client->set_socket_options([breaker = line.breaker.get()](socket_t socket) {
+      keep_alive(socket);
+      breaker->guard(socket);
+    });
     line.client->set_connection_timeout(kConnectTimeout);
     if (proxy_) {
       line.client->set_proxy(proxy_->host, proxy_->port);

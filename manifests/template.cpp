@@ -90,9 +90,9 @@ class Renderer {
     const auto position = document_.positions.find(pointer);
     const std::string where =
         position == document_.positions.end()
-            ? ""
+            ? " "
             : std::to_string(position->second.line) + ":" + std::to_string(position->second.column) + ": ";
-    throw Error(name_ + ":" + where + " " + message);
+    throw Error(name_ + ":" + where + message);
   }
 
   /// `key` as a part of a JSON pointer.

@@ -23,9 +23,8 @@ std::vector<TokenId> random_tokens(std::size_t count, std::int64_t vocab, unsign
 }
 
 model::Model tiny_model(model::DataType type) {
-  const model::TemporaryPath file("model.gguf");
-  file.write(model::tiny_llama_gguf(type));
-  return model::load_model(model::find_model(file.path()));
+  const model::TemporaryFolder folder;
+  return model::load_model(model::find_model(folder.write("model.gguf", model::tiny_llama_gguf(type))));
 }
 
 /// Logits of every token of `tokens`, in chunks, always beside two other sequences that are at other positions.

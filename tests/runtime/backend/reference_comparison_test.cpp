@@ -32,9 +32,9 @@ TEST_CASE("the CPU backend computes what the reference computes") {
                           model::DataType::kQ4_1, model::DataType::kQ8_0}) {
     for (const bool tied : {false, true}) {
       DYNAMIC_SECTION(model::name(type) << (tied ? ", tied" : "")) {
-        const model::TemporaryPath file("model.gguf");
-        file.write(model::tiny_llama_gguf(type, tied));
-        const auto model = std::make_shared<const model::Model>(model::load_model(model::find_model(file.path())));
+        const model::TemporaryFolder folder;
+        folder.write("model.gguf", model::tiny_llama_gguf(type, tied));
+        const auto model = std::make_shared<const model::Model>(model::load_model(model::find_model(folder.path())));
         const auto reference = make_reference_backend(model, kPages);
         const auto cpu = make_cpu_backend(*model, kPages, 2);
         const std::vector<float> expected = Sequence(kPages / 2).run(*reference, tokens, tokens.size());

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 #include <random>
+#include <stdexcept>
 
 #include "gguf_writer.hpp"
 
@@ -109,20 +110,21 @@ std::string tiny_llama_gguf(DataType type, bool tied) {
   return writer.file();
 }
 
-TemporaryPath::TemporaryPath(const std::string& name) {
+TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "gpuinfer-test-XXXXXX").string();
-  folder_ = ::mkdtemp(pattern.data());
-  path_ = folder_ / name;
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
+  path_ = pattern;
 }
 
-TemporaryPath::~TemporaryPath() {
+TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
+  std::filesystem::remove_all(path_, ignored);
 }
 
-void TemporaryPath::write(std::string_view contents) const {
-  std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+std::filesystem::path TemporaryFolder::write(const std::string& name, std::string_view contents) const {
+  std::ofstream file(path_ / name, std::ios::binary | std::ios::trunc);
   file << contents;
+  return path_ / name;
 }
 
 }  // namespace gpuinfer::model

@@ -22,22 +22,19 @@ std::string random_tensor(DataType type, std::int64_t elements, float magnitude,
 /// A whole file: matrices of `type`, norms of F32. `tied`: without an output matrix.
 std::string tiny_llama_gguf(DataType type, bool tied = false);
 
-/// A file or folder that is removed at the end of a test.
-class TemporaryPath {
+/// An empty folder that is removed at the end of a test.
+class TemporaryFolder {
  public:
-  /// A fresh empty folder, and in it the file `name`, not made yet.
-  explicit TemporaryPath(const std::string& name);
-  ~TemporaryPath();
-  TemporaryPath(const TemporaryPath&) = delete;
-  TemporaryPath& operator=(const TemporaryPath&) = delete;
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-  const std::filesystem::path& folder() const { return folder_; }
   const std::filesystem::path& path() const { return path_; }
-  /// Replaces the file's contents, without a flush to disk.
-  void write(std::string_view contents) const;
+  /// Replaces a file's contents (without waiting for the disk); its path.
+  std::filesystem::path write(const std::string& name, std::string_view contents) const;
 
  private:
-  std::filesystem::path folder_;
   std::filesystem::path path_;
 };
 

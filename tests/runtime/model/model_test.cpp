@@ -1,0 +1,195 @@
+// From files to a model: settings, names, shapes, and the order of rows.
+#include "runtime/model/model.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/json.hpp"
+#include "catch.hpp"
+#include "gguf_writer.hpp"
+#include "runtime/model/hugging_face_config.hpp"
+#include "runtime/model/rope.hpp"
+#include "tiny_model.hpp"
+
+namespace gpuinfer::model {
+namespace {
+
+std::string_view text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Rows in the order in which llama.cpp's converter writes q and k: its row 2i + j of a head is Hugging Face's row
+/// j·head_dim/2 + i (LlamaModel.permute of convert_hf_to_gguf.py).
+std::string interleave(const Tensor& tensor, std::int64_t head_dim) {
+  std::string rows;
+  for (std::int64_t head = 0; head < tensor.rows() / head_dim; ++head) {
+    for (std::int64_t i = 0; i < head_dim / 2; ++i) {
+      for (std::int64_t j = 0; j < 2; ++j) rows += text(tensor.row(head * head_dim + j * head_dim / 2 + i));
+    }
+  }
+  return rows;
+}
+
+/// The model as llama.cpp's converter would write it.
+std::string to_gguf(const Model& model) {
+  const ModelConfig& config = model.config;
+  GgufWriter writer;
+  writer.add_string("general.architecture", "llama");
+  writer.add_uint32("llama.block_count", static_cast<std::uint32_t>(config.num_hidden_layers));
+  writer.add_uint32("llama.context_length", static_cast<std::uint32_t>(config.max_position_embeddings));
+  writer.add_uint32("llama.embedding_length", static_cast<std::uint32_t>(config.hidden_size));
+  writer.add_uint32("llama.feed_forward_length", static_cast<std::uint32_t>(config.intermediate_size));
+  writer.add_uint32("llama.attention.head_count", static_cast<std::uint32_t>(config.num_attention_heads));
+  writer.add_uint32("llama.attention.head_count_kv", static_cast<std::uint32_t>(config.num_key_value_heads));
+  writer.add_uint32("llama.attention.key_length", static_cast<std::uint32_t>(config.head_dim));
+  writer.add_float32("llama.attention.layer_norm_rms_epsilon", config.rms_norm_eps);
+  const auto add = [&](const std::string& name, const Tensor& tensor) {
+    writer.add_tensor(name, tensor.type, tensor.shape, text(tensor.bytes));
+  };
+  const auto add_interleaved = [&](const std::string& name, const Tensor& tensor) {
+    writer.add_tensor(name, tensor.type, tensor.shape, interleave(tensor, config.head_dim));
+  };
+  add("token_embd.weight", model.weights.embedding);
+  add("output_norm.weight", model.weights.norm);
+  add("output.weight", model.weights.lm_head);
+  for (std::size_t i = 0; i < model.weights.layers.size(); ++i) {
+    const LayerWeights& layer = model.weights.layers[i];
+    const std::string prefix = "blk." + std::to_string(i) + ".";
+    add(prefix + "attn_norm.weight", layer.input_norm);
+    add_interleaved(prefix + "attn_q.weight", layer.q);
+    add_interleaved(prefix + "attn_k.weight", layer.k);
+    add(prefix + "attn_v.weight", layer.v);
+    add(prefix + "attn_output.weight", layer.o);
+    add(prefix + "ffn_norm.weight", layer.post_attention_norm);
+    add(prefix + "ffn_gate.weight", layer.gate);
+    add(prefix + "ffn_up.weight", layer.up);
+    add(prefix + "ffn_down.weight", layer.down);
+  }
+  return writer.file();
+}
+
+TEST_CASE("a model is the same from a Hugging Face folder and from GGUF") {
+  const Model expected = load_model(find_model("runtime/fixtures/llama"));
+  const TemporaryFolder folder;
+  folder.write("any-name.gguf", to_gguf(expected));
+  const Model actual = load_model(find_model(folder.path()));
+
+  CHECK(actual.config.vocab_size == expected.config.vocab_size);
+  CHECK(actual.config.rms_norm_eps == expected.config.rms_norm_eps);
+  CHECK(actual.config.rope_inverse_frequencies == expected.config.rope_inverse_frequencies);
+  CHECK(text(actual.weights.lm_head.bytes) == text(expected.weights.lm_head.bytes));
+  for (std::size_t i = 0; i < expected.weights.layers.size(); ++i) {
+    CHECK(text(actual.weights.layers[i].q.bytes) == text(expected.weights.layers[i].q.bytes));
+    CHECK(text(actual.weights.layers[i].k.bytes) == text(expected.weights.layers[i].k.bytes));
+    CHECK(text(actual.weights.layers[i].down.bytes) == text(expected.weights.layers[i].down.bytes));
+  }
+}
+
+TEST_CASE("elements of every type mean what ggml says") {
+  const auto values = [](DataType type, std::string bytes, std::int64_t columns) {
+    const Tensor tensor{type, {columns}, std::as_bytes(std::span(bytes))};
+    std::vector<float> out(static_cast<std::size_t>(columns));
+    dequantize_row(tensor, 0, out);
+    return out;
+  };
+  // float16: 1, -2, the smallest subnormal, 65504.
+  CHECK(values(DataType::kF16, std::string("\x00\x3C\x00\xC0\x01\x00\xFF\x7B", 8), 4) ==
+        std::vector<float>{1, -2, 0x1p-24F, 65504});
+  CHECK(values(DataType::kBF16, std::string("\x80\x3F\x49\xC0", 4), 2) == std::vector<float>{1, -3.140625F});
+  const std::string half("\x00\x38", 2);   // 0.5
+  const std::string minus("\x00\xC0", 2);  // -2
+  // Nibbles: element 0 is 1, element 16 is 15, the others are 8.
+  const std::string nibbles = "\xF1" + std::string(15, '\x88');
+  std::vector<float> q4_0 = values(DataType::kQ4_0, half + nibbles, 32);
+  CHECK((q4_0[0] == -3.5F && q4_0[1] == 0 && q4_0[16] == 3.5F && q4_0[31] == 0));
+  std::vector<float> q4_1 = values(DataType::kQ4_1, half + minus + nibbles, 32);
+  CHECK((q4_1[0] == -1.5F && q4_1[1] == 2 && q4_1[16] == 5.5F));
+  std::vector<float> q8_0 = values(DataType::kQ8_0, half + "\x7F\x80" + std::string(30, '\x02'), 32);
+  CHECK((q8_0[0] == 63.5F && q8_0[1] == -64 && q8_0[31] == 1));
+}
+
+TEST_CASE("what is at a path decides how it is loaded") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(find_model(folder.path() / "nothing"), Catch::Contains("no such file or folder"));
+  CHECK_THROWS_WITH(find_model(folder.path()), Catch::Contains("neither config.json nor exactly one .gguf file"));
+  const auto gguf = folder.write("a.gguf", "x");
+  CHECK(find_model(folder.path()).path == gguf);
+  folder.write("b.gguf", "x");
+  CHECK_THROWS_WITH(find_model(folder.path()), Catch::Contains("it holds 2"));
+  folder.write("config.json", "{}");
+  CHECK(find_model(folder.path()).layout == Layout::kHuggingFace);
+}
+
+Json llama_config() { return Json::parse(read_file("runtime/fixtures/llama/config.json")); }
+
+TEST_CASE("settings may be left out or spelled in two ways") {
+  Json json = llama_config();
+  json.erase("head_dim");
+  json.erase("num_key_value_heads");
+  json["hidden_size"] = 128;
+  const ModelConfig config = parse_hugging_face_config(json, "config.json");
+  CHECK(config.head_dim == 32);
+  CHECK(config.num_key_value_heads == 4);
+
+  Json old = llama_config();
+  old.erase("rope_parameters");
+  old["rope_theta"] = 500000.0;
+  old["rope_scaling"] = {{"rope_type", "llama3"},
+                         {"factor", 8.0},
+                         {"low_freq_factor", 1.0},
+                         {"high_freq_factor", 4.0},
+                         {"original_max_position_embeddings", 64}};
+  const Json current = Json::parse(read_file("runtime/fixtures/llama3-rope/config.json"));
+  CHECK(parse_hugging_face_config(old, "old").rope_inverse_frequencies ==
+        parse_hugging_face_config(current, "new").rope_inverse_frequencies);
+}
+
+TEST_CASE("a model that cannot be computed is refused with the reason") {
+  const auto refusal = [](const char* key, const Json& value) {
+    Json json = llama_config();
+    json[key] = value;
+    try {
+      parse_hugging_face_config(json, "config.json");
+      return std::string("accepted");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  using Catch::Contains;
+  CHECK_THAT(refusal("architectures", {"GPT2LMHeadModel"}),
+             Contains("architecture 'GPT2LMHeadModel' is not supported"));
+  CHECK_THAT(refusal("attention_bias", true), Contains("attention_bias"));
+  CHECK_THAT(refusal("hidden_act", "gelu"), Contains("hidden_act 'gelu'"));
+  CHECK_THAT(refusal("rope_parameters", {{"rope_type", "yarn"}}), Contains("RoPE type 'yarn' is not supported"));
+  CHECK_THAT(refusal("quantization_config", {{"quant_method", "awq"}}), Contains("quantization_config"));
+  CHECK_THAT(refusal("num_hidden_layers", -1), Contains("number of layers is -1"));
+  CHECK_THAT(refusal("num_key_value_heads", 3), Contains("cannot share 3"));
+  CHECK_THAT(refusal("vocab_size", "many"), Contains("'vocab_size' is not an integer"));
+  CHECK_THAT(refusal("vocab_size", 1e30), Contains("'vocab_size' is not an integer"));
+}
+
+TEST_CASE("a tensor of the wrong shape is named") {
+  GgufWriter writer;
+  writer.add_string("general.architecture", "llama");
+  for (const char* key : {"llama.block_count", "llama.attention.head_count"}) writer.add_uint32(key, 1);
+  for (const char* key : {"llama.context_length", "llama.embedding_length", "llama.feed_forward_length"}) {
+    writer.add_uint32(key, 32);
+  }
+  writer.add_tensor("token_embd.weight", DataType::kF32, {4, 32}, random_tensor(DataType::kF32, 128, 1, 1));
+  writer.add_tensor("output_norm.weight", DataType::kF32, {16}, random_tensor(DataType::kF32, 16, 1, 1));
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(load_model(find_model(folder.write("model.gguf", writer.file()))),
+                    Catch::Contains("tensor 'output_norm.weight' has shape [16], the settings ask for [32]"));
+}
+
+TEST_CASE("Llama 3's RoPE keeps high frequencies and stretches low ones") {
+  const std::vector<double> plain = rope_inverse_frequencies(500000, 128);
+  const std::vector<double> scaled = scale_llama3(plain, {.factor = 32});
+  CHECK(scaled.front() == plain.front());
+  CHECK(scaled.back() == plain.back() / 32);
+  CHECK(std::ranges::is_sorted(scaled, std::greater<>()));
+}
+
+}  // namespace
+}  // namespace gpuinfer::model

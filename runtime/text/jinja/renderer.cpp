@@ -11,9 +11,14 @@
 namespace gpuinfer::text::jinja {
 namespace {
 
-/// Bytes of text made plus steps taken. A chat of a million tokens costs less than a tenth; a hostile template would go
-/// on for ever.
-constexpr std::size_t kMaxCost = 256 << 20;
+/// What one conversation may cost, in bytes of text made. A chat of a million tokens costs less than a fifth; a hostile
+/// template would go on for ever.
+constexpr std::size_t kMaxCost = 128 << 20;
+
+/// A step of the interpreter, and an iteration of a loop with its variables, take about as long as making so many
+/// bytes.
+constexpr std::size_t kStepCost = 100;
+constexpr std::size_t kIterationCost = 2000;
 
 constexpr std::pair<std::string_view, Function> kFunctions[] = {{"raise_exception", Function::kRaiseException},
                                                                 {"strftime_now", Function::kStrftimeNow}};
@@ -45,7 +50,7 @@ class Renderer {
   using Scope = std::map<std::string, Value>;
 
   void charge(std::size_t cost) {
-    cost_ += cost + 1;
+    cost_ += cost;
     if (cost_ > kMaxCost) throw Error("it asks for too much work");
   }
 
@@ -58,6 +63,7 @@ class Renderer {
 
   void render(const Block& block) {
     for (const Statement& statement : block) {
+      charge(kStepCost);
       std::visit([this](const auto& node) { render(node); }, statement.node);
     }
   }
@@ -90,7 +96,7 @@ class Renderer {
   /// The items for which the loop's condition holds.
   List kept_items(const For& loop) {
     List items = items_of(evaluate(*loop.iterable));
-    charge(items.size());
+    charge(items.size() * kIterationCost);
     if (!loop.condition) return items;
     List kept;
     for (Value& item : items) {
@@ -130,7 +136,7 @@ class Renderer {
   // ---- expressions
 
   Value evaluate(const Expression& expression) {
-    charge(0);
+    charge(kStepCost);
     line_ = expression.line;
     Value value = std::visit([this](const auto& node) { return evaluate(node); }, expression.node);
     line_ = expression.line;
@@ -255,7 +261,7 @@ class Renderer {
     if (value.text())
       charge(value.text()->size());
     else if (value.list())
-      charge(value.list()->size());
+      charge(value.list()->size() * sizeof(Value));
   }
 
   std::vector<Scope> scopes_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "plugin/options.hpp"
 
 namespace gpuinfer::plugin {
 

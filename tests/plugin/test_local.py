@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import time
 
 import pytest
@@ -57,11 +58,8 @@ def test_the_pod_that_was_run_is_the_one_that_the_webhook_makes(deployed):
     assert "claimName: gpuinfer-models" in pod
 
 
-def test_a_conversation_keeps_its_history_and_obeys_commands(deployed):
-    said = deployed("chat", MODEL, "--local", *GREEDY, stdin="")
-    assert said.returncode == 1 and "no prompt" in said.stderr
-    first = deployed.output("chat", MODEL, "--local", *GREEDY, "--system", "Answer in one word.", QUESTION)
-    assert first.strip()
+def test_chat_without_a_prompt_is_refused(deployed):
+    assert "there is no prompt" in deployed.error("chat", MODEL, "--local", stdin="")
 
 
 def test_a_server_that_was_killed_is_reported_and_can_be_deployed_again(deployed):
@@ -80,3 +78,27 @@ def test_a_prompt_that_is_too_long_is_refused_by_the_server(deployed):
     message = deployed.error("chat", MODEL, "--local", "word " * 20000)
     assert "400" in message
     assert status(deployed)["state"] == "ready"
+
+
+def test_a_conversation_keeps_its_history_and_obeys_commands(deployed):
+    """The conversation of a person at a terminal."""
+    controller, terminal = os.openpty()
+    chat = subprocess.Popen(
+        [deployed.program, "chat", MODEL, "--local", *GREEDY],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=deployed.environment,
+    )
+    os.close(terminal)
+    os.write(controller, f"/system Be brief.\n{QUESTION}\n/clear\n/nonsense\n{QUESTION}\n/exit\n".encode())
+    answers, hints = chat.communicate(timeout=300)
+    os.close(controller)
+    assert chat.returncode == 0
+    assert "Be brief." in hints
+    assert "unknown command /nonsense" in hints
+    # After /clear the system prompt is still there, so the same question gets the same greedy answer.
+    half = len(answers) // 2
+    assert answers[:half] == answers[half:]
+    assert "machine learning" in answers.lower()

@@ -74,7 +74,8 @@ void refuse_unsupported(const RequestFields& fields) {
   const Json* tool_choice = fields.find("tool_choice");
   const bool none_wanted = (!tools || tools->empty()) && (!tool_choice || *tool_choice == "auto");
   if (none_wanted || (tool_choice && *tool_choice == "none")) return;
-  throw invalid_request("Tool calls are not supported yet.", tools ? "tools" : "tool_choice", "unsupported_parameter");
+  throw invalid_request("Tool calls are not supported yet.", tools && !tools->empty() ? "tools" : "tool_choice",
+                        "unsupported_parameter");
 }
 
 engine::SamplingParams parse_sampling(const RequestFields& fields, const engine::SamplingParams& defaults) {

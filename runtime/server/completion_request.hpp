@@ -15,11 +15,11 @@ namespace gpuinfer::server {
 /// What both endpoints share.
 struct CompletionParams {
   /// "" where the request names none.
-  std::string model;
-  std::optional<std::int64_t> max_tokens;
-  engine::SamplingParams sampling;
-  std::vector<std::string> stop;
-  std::vector<TokenId> stop_token_ids;
+  std::string model = {};
+  std::optional<std::int64_t> max_tokens = {};
+  engine::SamplingParams sampling = {};
+  std::vector<std::string> stop = {};
+  std::vector<TokenId> stop_token_ids = {};
   bool ignore_eos = false;
   bool skip_special_tokens = true;
   bool stream = false;

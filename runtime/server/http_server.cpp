@@ -22,6 +22,7 @@ thread_local HttpConnection* current_connection = nullptr;
 void respond(httplib::Response& response, const ApiError& error) {
   response.status = error.status();
   if (error.status() == 429 || error.status() == 503) response.set_header("Retry-After", "1");
+  if (error.status() == 401) response.set_header("WWW-Authenticate", "Bearer");
   response.set_content(to_text(error.body()), "application/json");
 }
 

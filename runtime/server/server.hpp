@@ -18,10 +18,10 @@ namespace gpuinfer::server {
 struct ServerOptions {
   std::string host = "0.0.0.0";
   int port = 8000;
-  std::string served_model_name;
+  std::string served_model_name = {};
   /// Needed on /v1 paths; "" lets everybody in.
-  std::string api_key;
-  HttpOptions http;
+  std::string api_key = {};
+  HttpOptions http = {};
 };
 
 /// Listens from the start, so that probes are answered while the weights are loading.

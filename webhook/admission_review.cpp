@@ -1,11 +1,10 @@
 #include "webhook/admission_review.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <map>
 #include <utility>
 
+#include "kube/base64.hpp"
 #include "policies/admit.hpp"
 #include "policies/json_patch.hpp"
 #include "policies/pod.hpp"
@@ -90,15 +89,6 @@ policies::Injection decide(const Json& request, const policies::InjectionPolicy&
   }
 }
 
-std::string base64(const std::string& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
-
 /// One entry for each policy that acted, with all that it did.
 Json audit_annotations(const policies::Injection& injection) {
   std::map<std::string, std::string> texts;
@@ -153,7 +143,7 @@ AdmissionResult review(const Json& review, const policies::InjectionPolicy& poli
       const std::string text = patch.dump();
       result.patch_bytes = text.size();
       response["patchType"] = "JSONPatch";
-      response["patch"] = base64(text);
+      response["patch"] = kube::base64_encode(text);
     }
   }
   if (!injection.warnings.empty()) response["warnings"] = warnings(injection);

@@ -6,7 +6,6 @@
 #include <functional>
 #include <utility>
 
-#include "base/file.hpp"
 #include "base/log.hpp"
 #include "webhook/review_handler.hpp"
 
@@ -61,22 +60,35 @@ int present_certificate(SSL* connection, void* certificate) {
   return static_cast<const Current<Certificate>*>(certificate)->get()->use_for(connection) ? 1 : 0;
 }
 
-Certificate load_certificate(const ServerOptions& options) {
+std::vector<std::filesystem::path> certificate_paths(const ServerOptions& options) {
+  return {options.tls_cert, options.tls_key};
+}
+
+std::vector<std::filesystem::path> policy_paths(const ServerOptions& options) {
+  return options.policy.empty() ? std::vector<std::filesystem::path>{} : std::vector{options.policy};
+}
+
+Certificate load_certificate(const ServerOptions& options, const FileWatch::Contents& pair) {
   try {
-    return Certificate(read_file(options.tls_cert), read_file(options.tls_key));
+    return Certificate(pair[0], pair[1]);
   } catch (const Error& error) {
-    throw Error(options.tls_cert.string() + ", " + options.tls_key.string() + ": " + error.what(), error.remedy());
+    throw Error(options.tls_cert.string() + ", " + options.tls_key.string() + ": " + error.what(),
+                "put the server's certificate chain and its key there, both in PEM");
   }
 }
 
-policies::InjectionPolicy load_policy(const ServerOptions& options) {
-  if (options.policy.empty()) return policies::default_policy();
-  return policies::parse_policy_document(read_file(options.policy), options.policy.string());
+policies::InjectionPolicy load_policy(const ServerOptions& options, const FileWatch::Contents& document) {
+  return document.empty() ? policies::default_policy()
+                          : policies::parse_policy_document(document.front(), options.policy.string());
 }
 
 }  // namespace
 
-Server::Server(const ServerOptions& options) : certificate_(load_certificate(options)), policy_(load_policy(options)) {
+Server::Server(const ServerOptions& options)
+    : Server(options, {read_files(certificate_paths(options)), read_files(policy_paths(options))}) {}
+
+Server::Server(const ServerOptions& options, const Files& files)
+    : certificate_(load_certificate(options, files.certificate)), policy_(load_policy(options, files.policy)) {
   metrics_.set_certificate_expiry(certificate_.get()->not_after());
   const std::function<bool(SSL_CTX&)> set_up_tls = [this](SSL_CTX& context) {
     SSL_CTX_set_cert_cb(&context, present_certificate, &certificate_);
@@ -91,7 +103,7 @@ Server::Server(const ServerOptions& options) : certificate_(load_certificate(opt
   https_ = std::move(https);
   http_ = std::move(http);
   add_routes();
-  watch_files(options);
+  watch_files(options, files);
   https_thread_ = std::thread([this] { https_->listen_after_bind(); });
   http_thread_ = std::thread([this] { http_->listen_after_bind(); });
   while (!https_->is_running() || !http_->is_running()) std::this_thread::yield();  // stop() before would be lost
@@ -120,14 +132,13 @@ void Server::add_routes() {
   });
 }
 
-void Server::watch_files(const ServerOptions& options) {
-  const std::vector<std::filesystem::path> pair{options.tls_cert, options.tls_key};
+void Server::watch_files(const ServerOptions& options, const Files& files) {
   certificate_watch_ =
-      std::make_unique<FileWatch>(pair, read_files(pair), options.reload_interval,
+      std::make_unique<FileWatch>(certificate_paths(options), files.certificate, options.reload_interval,
                                   [this](const FileWatch::Contents& contents) { reload_certificate(contents); });
   if (options.policy.empty()) return;
   policy_watch_ =
-      std::make_unique<FileWatch>(std::vector{options.policy}, read_files({options.policy}), options.reload_interval,
+      std::make_unique<FileWatch>(policy_paths(options), files.policy, options.reload_interval,
                                   [this, name = options.policy.string()](const FileWatch::Contents& contents) {
                                     reload_policy(name, contents.front());
                                   });

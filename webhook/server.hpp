@@ -45,8 +45,15 @@ class Server {
   int metrics_port() const { return metrics_port_; }
 
  private:
+  /// What the files hold at the start; what they hold later is compared with it.
+  struct Files {
+    FileWatch::Contents certificate;  ///< chain and key
+    FileWatch::Contents policy;       ///< one document, or nothing
+  };
+  Server(const ServerOptions& options, const Files& files);
+
   void add_routes();
-  void watch_files(const ServerOptions& options);
+  void watch_files(const ServerOptions& options, const Files& files);
   void reload_certificate(const FileWatch::Contents& pair);
   void reload_policy(const std::string& file_name, const std::string& text);
   /// Why no reviews should be sent here; empty where they may.

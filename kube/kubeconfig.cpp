@@ -223,6 +223,15 @@ std::string variable(const char* name, const char* other_name) {
   return value.empty() ? variable(other_name) : value;
 }
 
+/// The documents of one kubeconfig file. Throws Error.
+std::vector<YamlDocument> read_documents(const fs::path& path) {
+  try {
+    return parse_yaml(read_file(path), path.string());
+  } catch (const Error& error) {
+    throw Error(error.what(), "repair that file, or name another one with --kubeconfig or in $KUBECONFIG");
+  }
+}
+
 }  // namespace
 
 Environment Environment::of_process() {
@@ -239,7 +248,7 @@ Environment Environment::of_process() {
 Kubeconfig Kubeconfig::load(const std::vector<fs::path>& files) {
   Kubeconfig config;
   for (const fs::path& path : files) {
-    std::vector<YamlDocument> documents = parse_yaml(read_file(path), path.string());
+    std::vector<YamlDocument> documents = read_documents(path);
     if (documents.empty()) continue;  // kubectl writes an empty file before its first `config set`
     const auto file = std::make_shared<const File>(File{path, std::move(documents.front())});
     config.files_.push_back(file);

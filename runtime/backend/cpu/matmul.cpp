@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "hwy/cache_control.h"
 #include "runtime/backend/cpu/targets.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -28,6 +29,10 @@ std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(kF32)); }
 /// How many tokens share one unpacking of a weight: as many as registers hold sums for.
 constexpr int kQuantizedTile = 4;
 constexpr int kFloatTile = 3;
+
+/// A single token reads every weight once, faster than the hardware's prefetcher follows from page to page.
+constexpr std::int64_t kPrefetchBytes = 2048;
+constexpr std::int64_t kCacheLine = 64;
 
 // --- Quantised weights: exact integer sums within a block of 32, then two float multiply-adds. ---
 
@@ -102,6 +107,9 @@ void quantized_tile(const std::byte* block, std::int64_t block_bytes, const Acti
   VF totals[T];
   for (int t = 0; t < T; ++t) totals[t] = hn::Zero(kF32);
   for (std::int64_t b = 0; b < blocks; ++b, block += block_bytes) {
+    if constexpr (T == 1) {
+      for (std::int64_t line = 0; line < block_bytes; line += kCacheLine) hwy::Prefetch(block + kPrefetchBytes + line);
+    }
     const VF scale = load_float16(block);
     const VF minimum = Format::minimum(block, scale);
     VI products[T];

@@ -1,0 +1,222 @@
+// Each kernel against the same formula in double, at sizes that fill no vector, tile or page evenly.
+#include <cmath>
+#include <random>
+
+#include "catch.hpp"
+#include "runtime/backend/cpu/attention.hpp"
+#include "runtime/backend/cpu/elementwise.hpp"
+#include "runtime/backend/cpu/matmul.hpp"
+#include "tiny_model.hpp"
+
+namespace gpuinfer::backend {
+namespace {
+
+using model::DataType;
+
+std::vector<float> random_floats(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+Activations random_activations(std::int64_t tokens, std::int64_t columns, bool quantized) {
+  Activations x;
+  x.resize(tokens, columns);
+  const std::vector<float> values = random_floats(tokens * columns, 11);
+  std::copy(values.begin(), values.end(), x.floats(0));
+  for (std::int64_t t = 0; quantized && t < tokens; ++t) quantize(x, t);
+  return x;
+}
+
+/// Checks products of every number of tokens that a tile may have with a weight of [rows, columns].
+void check_matmul(DataType type, std::int64_t rows, std::int64_t columns, std::int64_t tokens) {
+  const std::string bytes = model::random_tensor(type, rows * columns, 1, 5);
+  const model::Tensor tensor{type, {rows, columns}, std::as_bytes(std::span(bytes))};
+  std::vector<std::byte> packed(packed_bytes(tensor, matmul_lanes()));
+  const PackedMatrix weight{type, rows, columns, matmul_lanes(), packed};
+  pack_groups(tensor, matmul_lanes(), 0, weight.groups(), packed);
+  const Activations x = random_activations(tokens, columns, model::is_quantized(type));
+
+  // A stride that leaves a gap, which must stay as it was.
+  const std::int64_t stride = rows + 3;
+  std::vector<float> out(static_cast<std::size_t>(tokens * stride), 1.0F);
+  matmul(weight, x, {0, weight.groups(), 0, tokens}, out.data(), stride, /*accumulate=*/true);
+
+  std::vector<float> row(static_cast<std::size_t>(columns));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    dequantize_row(tensor, r, row);
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      double expected = 1;
+      double magnitude = 1;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const double product =
+            static_cast<double>(row[static_cast<std::size_t>(c)]) * static_cast<double>(x.floats(t)[c]);
+        expected += product;
+        magnitude += std::fabs(product);
+      }
+      INFO(rows << " x " << columns << ", row " << r << ", token " << t << " of " << tokens);
+      const float actual = out[static_cast<std::size_t>(t * stride + r)];
+      // 16-bit activations are off by up to max|x| / 65534 each; floats by rounding.
+      const double limit = (model::is_quantized(type) ? 1e-4 : 2e-6) * magnitude;
+      REQUIRE(std::fabs(static_cast<double>(actual) - expected) <= limit);
+    }
+  }
+  for (std::int64_t t = 0; t < tokens; ++t) REQUIRE(out[static_cast<std::size_t>(t * stride + rows)] == 1.0F);
+}
+
+TEST_CASE("matrix products of every type and odd sizes") {
+  for (const auto type :
+       {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ4_0, DataType::kQ4_1, DataType::kQ8_0}) {
+    DYNAMIC_SECTION(model::name(type)) {
+      for (const std::int64_t rows : {1, 7, 8, 33}) {
+        for (const std::int64_t tokens : {1, 2, 3, 4, 5, 11}) check_matmul(type, rows, 96, tokens);
+      }
+      if (!model::is_quantized(type)) {
+        for (const std::int64_t columns : {1, 2, 3, 5, 37}) check_matmul(type, 9, columns, 4);
+      }
+    }
+  }
+}
+
+TEST_CASE("extreme quantised values neither overflow nor saturate") {
+  for (const auto type : {DataType::kQ4_1, DataType::kQ8_0}) {
+    // All bits set (-1, or 15), then all weights at the most negative value.
+    for (const char fill : {'\xFF', '\x80', '\x7F'}) {
+      std::string bytes = std::string("\x00\x3C", 2) + (type == DataType::kQ4_1 ? std::string("\x00\xC8", 2) : "");
+      bytes += std::string(type == DataType::kQ4_1 ? 16 : 32, fill);
+      const model::Tensor tensor{type, {1, 32}, std::as_bytes(std::span(bytes))};
+      std::vector<std::byte> packed(packed_bytes(tensor, matmul_lanes()));
+      pack_groups(tensor, matmul_lanes(), 0, 1, packed);
+      Activations x;
+      x.resize(1, 32);
+      std::fill_n(x.floats(0), 32, -3.0F);
+      quantize(x, 0);
+      float out = 0;
+      matmul({type, 1, 32, matmul_lanes(), packed}, x, {0, 1, 0, 1}, &out, 1, false);
+      std::vector<float> row(32);
+      dequantize_row(tensor, 0, row);
+      double expected = 0;
+      for (const float weight : row) expected += -3.0 * static_cast<double>(weight);
+      REQUIRE(static_cast<double>(out) == Approx(expected).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("quantised activations are the nearest 16-bit values; a block of zeros stays zero") {
+  Activations x = random_activations(1, 64, false);
+  std::fill_n(x.floats(0) + 32, 32, 0.0F);
+  quantize(x, 0);
+  int sum = 0;
+  for (std::int64_t i = 0; i < 32; ++i) {
+    const float value = x.scales(0)[0] * static_cast<float>(x.values(0)[i]);
+    CHECK(std::fabs(value - x.floats(0)[i]) <= x.scales(0)[0] * 0.501F);
+    sum += x.values(0)[i];
+    CHECK(x.values(0)[32 + i] == 0);
+  }
+  CHECK(x.sums(0)[0] == Approx(x.scales(0)[0] * static_cast<float>(sum)));
+  CHECK(x.scales(0)[1] == 0);
+}
+
+TEST_CASE("norm, activation and rotation at odd sizes") {
+  for (const std::int64_t size : {1, 7, 16, 45}) {
+    const auto count = static_cast<std::size_t>(size);
+    const std::vector<float> a = random_floats(size, 1);
+    const std::vector<float> b = random_floats(size, 2);
+    std::vector<float> out(count);
+
+    rms_norm(a, b.data(), 1e-5F, out.data());
+    double squares = 0;
+    for (const float value : a) squares += static_cast<double>(value) * static_cast<double>(value);
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(size) + 1e-5);
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(out[i] == Approx(static_cast<double>(a[i]) * scale * static_cast<double>(b[i])).epsilon(1e-5));
+    }
+
+    swiglu(a.data(), b.data(), out);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto gate = static_cast<double>(a[i]);
+      CHECK(out[i] == Approx(gate / (1 + std::exp(-gate)) * static_cast<double>(b[i])).epsilon(1e-5));
+    }
+
+    std::vector<float> head = random_floats(2 * size, 3);
+    const std::vector<float> before = head;
+    rope(head, a.data(), b.data(), 0.5F);
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(head[i] == Approx(0.5F * (before[i] * a[i] - before[i + count] * b[i])).margin(1e-6));
+      CHECK(head[i + count] == Approx(0.5F * (before[i + count] * a[i] + before[i] * b[i])).margin(1e-6));
+    }
+  }
+  const std::vector<float> extreme = {-1e30F, -200, -89, 89, 200, -104.5F, 0, -0.0F};
+  const std::vector<float> ones(extreme.size(), 1);
+  std::vector<float> out(extreme.size());
+  swiglu(extreme.data(), ones.data(), out);
+  for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == Approx(std::max(extreme[i], 0.0F)).margin(1e-5));
+}
+
+/// Attention over `length` random keys against the formula.
+void check_attention(std::int64_t length, std::int64_t heads, std::int64_t head_dim,
+                     std::optional<std::int64_t> window) {
+  model::ModelConfig config;
+  config.num_hidden_layers = 1;
+  config.num_key_value_heads = 1;
+  config.head_dim = head_dim;
+  KvCache cache(config, 40);
+  std::vector<std::int32_t> pages;
+  for (std::int32_t page = 0; page * kPageTokens < length; ++page) pages.push_back(39 - page);
+  const std::vector<float> keys = random_floats(length * head_dim, 1);
+  const std::vector<float> values = random_floats(length * head_dim, 2);
+  for (std::int64_t p = 0; p < length; ++p) {
+    cache.store(0, pages[static_cast<std::size_t>(p / kPageTokens)], 0, p % kPageTokens,
+                &keys[static_cast<std::size_t>(p * head_dim)], &values[static_cast<std::size_t>(p * head_dim)]);
+  }
+  const std::vector<float> queries = random_floats(heads * head_dim, 3);
+  std::vector<float> out(queries.size());
+  attention({.cache = cache,
+             .layer = 0,
+             .kv_head = 0,
+             .head_dim = head_dim,
+             .heads = heads,
+             .sliding_window = window,
+             .pages = pages,
+             .position = length - 1,
+             .tokens = 1,
+             .queries = queries.data(),
+             .query_stride = 0,
+             .out = out.data(),
+             .out_stride = 0});
+  const std::int64_t first = window ? std::max<std::int64_t>(0, length - *window) : 0;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    std::vector<double> sum(static_cast<std::size_t>(head_dim));
+    double total = 0;
+    for (std::int64_t p = first; p < length; ++p) {
+      double score = 0;
+      for (std::int64_t d = 0; d < head_dim; ++d) {
+        score += static_cast<double>(queries[static_cast<std::size_t>(h * head_dim + d)]) *
+                 static_cast<double>(keys[static_cast<std::size_t>(p * head_dim + d)]);
+      }
+      total += std::exp(score);
+      for (std::int64_t d = 0; d < head_dim; ++d) {
+        sum[static_cast<std::size_t>(d)] +=
+            std::exp(score) * static_cast<double>(values[static_cast<std::size_t>(p * head_dim + d)]);
+      }
+    }
+    for (std::int64_t d = 0; d < head_dim; ++d) {
+      INFO(length << " keys, " << heads << " heads of " << head_dim << ", head " << h << ", element " << d);
+      REQUIRE(out[static_cast<std::size_t>(h * head_dim + d)] ==
+              Approx(sum[static_cast<std::size_t>(d)] / total).margin(2e-5));
+    }
+  }
+}
+
+TEST_CASE("attention over pages, for every number of heads that share keys") {
+  for (const std::int64_t length : {1, 15, 16, 17, 100}) {
+    for (const std::int64_t heads : {1, 2, 3, 4, 7, 9}) check_attention(length, heads, 24, std::nullopt);
+    for (const std::int64_t head_dim : {2, 16, 64, 80}) check_attention(length, 2, head_dim, std::nullopt);
+    for (const std::int64_t window : {1, 16, 20}) check_attention(length, 2, 24, window);
+  }
+}
+
+}  // namespace
+}  // namespace gpuinfer::backend

@@ -1,9 +1,10 @@
-// The text/ library as a program, so that tests in Python can compare it with other implementations. Each mode reads
-// JSON values from standard input, one a line, and answers each with a line of JSON.
-//   gpuinfer-text-tool encode MODEL    {"text": ..., "special": bool} to ids; MODEL is a tokenizer.json or a model's
-//   file or folder gpuinfer-text-tool decode MODEL    ids to {"text": the whole, "pieces": what a stream shows token by
-//   token} gpuinfer-text-tool render          {"template": ..., "special_tokens": {...}, "variables": {...}, "now":
-//   seconds} to {"text"} or {"error"}
+// The text/ library as a program, so that tests and benchmarks in Python can compare it with other implementations.
+// Each mode reads JSON values from standard input, one a line, and answers each with a line of JSON.
+//   encode MODEL    {"text": ..., "special": bool} to ids; MODEL is a tokenizer.json or a model's file or folder
+//   decode MODEL    ids to {"text": the whole, "pieces": what a stream shows token by token}
+//   time MODEL      {"text": ...} to {"ids": how many, "seconds": what encoding took}
+//   render          {"template": ..., "special_tokens": {...}, "variables": {...}, "now": seconds} to {"text"}
+#include <ctime>
 #include <iostream>
 #include <map>
 #include <string>
@@ -43,6 +44,14 @@ Json decode(const text::Tokenizer& tokenizer, const Json& input) {
   return {{"text", tokenizer.decode(ids, text::SpecialTokens::kKeep)}, {"pieces", pieces}};
 }
 
+/// Processor time, so that a busy machine disturbs the figure little.
+Json time_encoding(const text::Tokenizer& tokenizer, const Json& input) {
+  const std::clock_t begin = std::clock();
+  const auto ids = tokenizer.encode(input.at("text").get_ref<const std::string&>());
+  const std::clock_t end = std::clock();
+  return {{"ids", ids.size()}, {"seconds", static_cast<double>(end - begin) / CLOCKS_PER_SEC}};
+}
+
 Json render(const Json& input) {
   try {
     const auto special_tokens = input.value("special_tokens", Json::object()).get<std::map<std::string, std::string>>();
@@ -63,10 +72,12 @@ int run(std::string_view mode, int argc, char** argv) {
     answer_lines(render);
     return 0;
   }
-  if (argc != 3 || (mode != "encode" && mode != "decode")) return 2;
+  if (argc != 3 || (mode != "encode" && mode != "decode" && mode != "time")) return 2;
   const text::Tokenizer tokenizer = load_tokenizer(argv[2]);
-  answer_lines(
-      [&](const Json& input) { return mode == "encode" ? encode(tokenizer, input) : decode(tokenizer, input); });
+  answer_lines([&](const Json& input) {
+    if (mode == "encode") return encode(tokenizer, input);
+    return mode == "decode" ? decode(tokenizer, input) : time_encoding(tokenizer, input);
+  });
   return 0;
 }
 

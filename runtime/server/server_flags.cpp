@@ -69,6 +69,9 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app.footer("Each flag can be set in the environment as well: --max-queue is GPUINFER_MAX_QUEUE.");
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string("error: ") + error.what() + "\n  Run gpuinfer-server --help.\n";
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

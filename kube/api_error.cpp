@@ -56,36 +56,37 @@ Access access_of(const HttpRequest& request) {
   return access;
 }
 
+std::string without_subresource(const std::string& resource) { return resource.substr(0, resource.find('/')); }
+
 std::string can_i(const Access& access) {
   const std::string where = access.namespace_name.empty() ? "" : " -n " + access.namespace_name;
   // kubectl takes a subresource as a flag of its own.
   const std::size_t slash = access.resource.find('/');
-  const std::string resource = access.resource.substr(0, slash);
   const std::string subresource =
       slash == std::string::npos ? "" : " --subresource=" + access.resource.substr(slash + 1);
-  return "kubectl auth can-i " + access.verb + " " + resource + subresource + where;
+  return "kubectl auth can-i " + access.verb + " " + without_subresource(access.resource) + subresource + where;
 }
 
 std::string remedy_for(const HttpRequest& request, int code, const std::string& reason, const std::string& message) {
   const Access access = access_of(request);
+  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
   switch (code) {
     case 401:
       return "the API server does not know you: log in again (on EKS: `aws sts get-caller-identity`, then "
              "`aws eks update-kubeconfig --name CLUSTER`)";
     case 403:
-      if (message.find("is forbidden: User") == std::string::npos && message.find("cannot") == std::string::npos) {
+      if (!says("is forbidden: User") && !says("cannot")) {
         return "an admission rule of the cluster refused it; its administrator knows why";
       }
       return "ask the cluster's administrator for the verb '" + access.verb + "' on '" + access.resource + "'; `" +
              can_i(access) + "` tells when you have it";
     case 404:
-      if (message.find("could not find the requested resource") != std::string::npos) {
+      // The former for an unknown kind of a group that exists, the latter for an unknown group.
+      if (says("could not find the requested resource") || says("404 page not found")) {
         return "this cluster does not know '" + access.resource + "': what provides it may not be installed";
       }
-      return access.namespace_name.empty()
-                 ? ""
-                 : "look with `kubectl get " + access.resource.substr(0, access.resource.find('/')) + " -n " +
-                       access.namespace_name + "`";
+      if (access.namespace_name.empty()) return "";
+      return "look with `kubectl get " + without_subresource(access.resource) + " -n " + access.namespace_name + "`";
     case 409:
       if (reason == "AlreadyExists") return "choose another name or delete it first";
       if (access.verb == "patch") return "another tool owns these fields; take them over with --force-conflicts";
@@ -96,14 +97,13 @@ std::string remedy_for(const HttpRequest& request, int code, const std::string& 
       return "the API server is overloaded; try again later";
     case 504:
       return "the API server waited too long for something behind it; try again";
-    case 503:
-      if (message.find("no endpoints available") != std::string::npos) {
-        return "no pod of the service is ready: see `kubectl gpuinfer status`";
-      }
-      [[fallthrough]];
     default:
-      return code >= 500 ? "see the API server's health with `kubectl get --raw '/readyz?verbose'`" : "";
+      break;
   }
+  if (says("no endpoints available")) return "no pod of the service is ready: see `kubectl gpuinfer status`";
+  if (says("error trying to reach service"))
+    return "the pod does not answer: see `kubectl gpuinfer status` and its logs";
+  return code >= 500 ? "see the API server's health with `kubectl get --raw '/readyz?verbose'`" : "";
 }
 
 /// The start of a body that is no Status, on one line.
@@ -111,6 +111,7 @@ std::string excerpt(const std::string& body) {
   constexpr std::size_t kMaxBytes = 300;
   std::string text;
   for (const char c : body.substr(0, kMaxBytes)) text += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  text.erase(text.find_last_not_of(' ') + 1);
   return text + (body.size() > kMaxBytes ? "…" : "");
 }
 

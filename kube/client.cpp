@@ -36,6 +36,19 @@ Resource described_by(const Json& object) {
   return resource;
 }
 
+/// The objects of a list do not say what they are; the list does ("PodList").
+void name_items(Json& list) {
+  const std::string api_version = text_at(list, "/apiVersion");
+  std::string kind = text_at(list, "/kind");
+  if (!kind.ends_with("List")) return;
+  kind.resize(kind.size() - std::string_view("List").size());
+  for (Json& item : list["items"]) {
+    if (!item.is_object()) continue;
+    item["apiVersion"] = api_version;
+    item["kind"] = kind;
+  }
+}
+
 }  // namespace
 
 Client::Client(const Connection& connection) : Client(https_transport(connection), connection.namespace_name) {}
@@ -120,6 +133,7 @@ Json Client::list(const std::string& path, const Selector& selector, std::stop_t
       for (Json& item : page["items"]) list["items"].push_back(std::move(item));
     }
   } while (list.is_null() || !next_page.empty());
+  name_items(list);
   return list;
 }
 

@@ -91,7 +91,7 @@ class Client {
   /// get(), nothing where the object does not exist.
   std::optional<Json> find(const std::string& path, std::stop_token stop = {});
 
-  /// The list at `path`, all pages of it; its objects are in "items".
+  /// The list at `path`, all pages of it; its objects are in "items", each with its apiVersion and kind.
   Json list(const std::string& path, const Selector& selector = {}, std::stop_token stop = {});
 
   /// POSTs to the collection of `object`; for reviews (SelfSubjectAccessReview) too.

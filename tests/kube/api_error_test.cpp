@@ -67,6 +67,10 @@ TEST_CASE("each kind of refusal has its remedy") {
   CHECK_THAT(remedy(401, "Unauthorized", "Unauthorized", "GET"), Catch::Contains("log in again"));
   CHECK_THAT(remedy(404, "NotFound", "the server could not find the requested resource", "PATCH"),
              Catch::Contains("does not know 'nodepools.karpenter.sh'"));
+  CHECK_THAT(error_for("PATCH", "/apis/karpenter.sh/v1/nodepools/gpu", 404, "404 page not found\n").remedy(),
+             Catch::Contains("does not know 'nodepools.karpenter.sh'"));
+  CHECK_THAT(remedy(503, "ServiceUnavailable", "error trying to reach service: connection refused", "GET"),
+             Catch::Contains("the pod does not answer"));
   CHECK_THAT(remedy(409, "AlreadyExists", "exists", "POST"), Catch::Contains("delete it first"));
   CHECK_THAT(remedy(409, "Conflict", "conflict with \"helm\"", "PATCH"), Catch::Contains("--force-conflicts"));
   CHECK_THAT(remedy(429, "TooManyRequests", "", "GET"), Catch::Contains("try again later"));
@@ -74,7 +78,7 @@ TEST_CASE("each kind of refusal has its remedy") {
 }
 
 TEST_CASE("an answer that is no Status is quoted, cut and on one line") {
-  const ApiError error = error_for("GET", "/api", 502, "bad\r\ngateway" + std::string(1000, 'x'));
+  const ApiError error = error_for("GET", "/api", 502, "bad\r\ngateway" + std::string(1000, 'x') + "\n");
   CHECK(error.status().is_null());
   CHECK_THAT(error.what(), Catch::Contains("502 to GET /api: bad  gatewayxxx"));
   CHECK(std::string(error.what()).size() < 400);

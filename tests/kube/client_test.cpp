@@ -95,6 +95,13 @@ TEST_CASE_METHOD(Fixture, "a list whose pages have expired is taken in one piece
   CHECK(last().path == "/api/v1/pods");
 }
 
+TEST_CASE_METHOD(Fixture, "the objects of a list say what they are") {
+  transport->answer(200, Json{{"apiVersion", "v1"}, {"kind", "PodList"}, {"items", {{{"metadata", {{"name", "p"}}}}}}});
+  const Json pod = client.list("/api/v1/pods")["items"][0];
+  CHECK(object_name(pod) == "Pod/p");
+  CHECK(pod["apiVersion"] == "v1");
+}
+
 TEST_CASE_METHOD(Fixture, "a list of nothing has items") {
   transport->answer(200, Json{{"metadata", Json::object()}, {"items", nullptr}});
   CHECK(client.list("/api/v1/pods")["items"] == Json::array());

@@ -210,11 +210,9 @@ TEST_CASE("a changed kubeconfig is read or refused") {
       }
     }
     const fs::path file = folder.write("config", changed);
-    for (const char* context : {"", "local"}) {
-      try {
-        load(file, context);
-      } catch (const Error&) {
-      }
+    try {
+      load(file, round % 2 == 0 ? "" : "local");
+    } catch (const Error&) {
     }
   }
 }

@@ -93,6 +93,23 @@ def admitted(cluster, namespace, pod):
     return json.loads(done.stdout), done.stderr
 
 
+def test_the_offline_preview_is_the_truth(cluster, namespace):
+    """Of the fields that `preview` shows, the API server stores the same."""
+    pod = bare_pod("preview", {GPUINFER + "inject": "true", GPUINFER + "model": MODEL})
+    pod["metadata"]["namespace"] = namespace
+    output = cluster.gpuinfer("preview", "-f", "-", "--ecr", REGISTRY, "-o", "json", stdin=json.dumps(pod)).stdout
+    previewed = json.loads(output)
+    stored, _ = admitted(cluster, namespace, pod)
+    assert stored["metadata"]["annotations"] == previewed["metadata"]["annotations"]
+    for field in ("tolerations", "volumes"):
+        assert previewed["spec"][field]
+        assert all(item in stored["spec"][field] for item in previewed["spec"][field])
+    before, after = previewed["spec"]["containers"][0], stored["spec"]["containers"][0]
+    assert before["image"] == after["image"]
+    assert before["env"] == after["env"]
+    assert all(mount in after["volumeMounts"] for mount in before["volumeMounts"])
+
+
 def test_a_pod_that_does_not_ask_is_left_alone(cluster, namespace):
     pod, warnings = admitted(cluster, namespace, bare_pod("plain", {}))
     assert pod["spec"]["containers"][0]["image"] == "ghcr.io/gpuinfer/gpuinfer-server:0"

@@ -5,12 +5,22 @@
 namespace gpuinfer::server {
 namespace {
 
+/// A message may quote the request, which may be megabytes long.
+std::string shortened(const std::string& message) {
+  constexpr std::size_t kMaxBytes = 1000;
+  return message.size() <= kMaxBytes ? message : message.substr(0, kMaxBytes) + " ...";
+}
+
 Json null_if_empty(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 }  // namespace
 
 ApiError::ApiError(int status, std::string type, const std::string& message, std::string param, std::string code)
-    : Error(message), status_(status), type_(std::move(type)), param_(std::move(param)), code_(std::move(code)) {}
+    : Error(shortened(message)),
+      status_(status),
+      type_(std::move(type)),
+      param_(std::move(param)),
+      code_(std::move(code)) {}
 
 Json ApiError::body() const {
   return {{"error",

@@ -1,6 +1,6 @@
 #include "runtime/server/request_fields.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -34,8 +34,12 @@ Json parse_body(std::string_view text) {
   try {
     return Json::parse(text, limit_depth);
   } catch (const Json::parse_error& error) {
-    const std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    throw invalid_request("The body is not valid JSON: " + reason.substr(reason.find(']') + 2));
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: ...; last read: '...'": the end may be all of
+    // a prompt.
+    const std::string reason = error.what();
+    const std::size_t begin = reason.find(']') + 2;
+    const std::size_t end = std::min(reason.find("; last read"), reason.size());
+    throw invalid_request("The body is not valid JSON: " + reason.substr(begin, end - begin) + ".");
   } catch (const Json::out_of_range& error) {
     throw invalid_request("The body has a number that is out of range.");
   }

@@ -198,6 +198,14 @@ TEST_CASE("a body that is not a JSON object is refused") {
   CHECK_NOTHROW(to_text(error));
 }
 
+TEST_CASE("an error does not repeat a whole prompt") {
+  const std::string secret(5000, 's');
+  CHECK(to_text(error_of([&] { chat(R"({"prompt": ")" + secret + "\xFF\"}"); })).find("sss") == std::string::npos);
+  CHECK(to_text(error_of([&] {
+          chat(chat_with("messages", R"([{"role": ")" + secret + R"(", "content": "a"}])"));
+        })).size() < 2000);
+}
+
 TEST_CASE("stream_options need a stream") {
   CHECK(error_of([] {
           chat(R"({"messages": [{"role": "user", "content": "a"}], "stream_options": {"include_usage": true}})");

@@ -45,6 +45,12 @@ Error usage_error(const CLI::App* command, const CLI::ParseError& error) {
                (similar.empty() ? "" : "did you mean '" + similar + "'? ") + help);
 }
 
+/// `error` with a remedy: errors of files say what and where, and what to do is the same for all of them.
+Error with_remedy(const Error& error) {
+  if (!error.remedy().empty()) return error;
+  return Error(error.what(), "correct what is named above, then run the command again");
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& global) {
@@ -98,7 +104,7 @@ int run(int argc, char** argv) {
     print_error(usage_error(deepest_command(program.get()), error));
     return kUsage;
   } catch (const Error& error) {
-    print_error(error);
+    print_error(with_remedy(error));
   } catch (const std::exception& error) {
     print_error(Error(error.what()));
   }

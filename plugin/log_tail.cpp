@@ -17,6 +17,7 @@ std::string last_lines(const std::filesystem::path& file, int count) {
   } catch (const Error&) {
     return "";
   }
+  if (count <= 0) return "";
   std::size_t start = text.size() - (text.ends_with('\n') ? 1 : 0);
   for (; start > 0; --start) {
     if (text[start - 1] == '\n' && --count == 0) break;

@@ -31,20 +31,6 @@ void require_object(const Json& object, const std::string& file_name) {
               "preview takes what 'kubectl apply -f' takes");
 }
 
-void append_objects(std::vector<Json>& objects, const std::string& text, const std::string& file_name) {
-  for (const YamlDocument& document : parse_yaml(text, file_name)) {
-    require_object(document.value, file_name);
-    if (document.value.at("kind") == "List" && document.value.contains("items")) {
-      for (const Json& item : document.value.at("items")) {
-        require_object(item, file_name);
-        objects.push_back(item);
-      }
-    } else {
-      objects.push_back(document.value);
-    }
-  }
-}
-
 std::vector<fs::path> manifest_files(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -79,17 +65,33 @@ std::vector<Preview> preview(const Json& object, const policies::InjectionPolicy
   return previews;
 }
 
+std::vector<Json> parse_objects(const std::string& text, const std::string& file_name) {
+  std::vector<Json> objects;
+  for (const YamlDocument& document : parse_yaml(text, file_name)) {
+    require_object(document.value, file_name);
+    const bool is_list = document.value.at("kind") == "List" && document.value.contains("items");
+    for (const Json& object : is_list ? document.value.at("items") : Json::array({document.value})) {
+      require_object(object, file_name);
+      objects.push_back(object);
+    }
+  }
+  return objects;
+}
+
 std::vector<Json> read_objects(const std::string& path) {
   std::vector<Json> objects;
   if (path == "-") {
-    append_objects(objects, std::string(std::istreambuf_iterator<char>(std::cin), {}), "standard input");
+    objects = parse_objects(std::string(std::istreambuf_iterator<char>(std::cin), {}), "standard input");
   } else if (fs::is_directory(path)) {
-    for (const fs::path& file : manifest_files(path)) append_objects(objects, read_file(file), file.string());
+    for (const fs::path& file : manifest_files(path)) {
+      for (Json& object : parse_objects(read_file(file), file.string())) objects.push_back(std::move(object));
+    }
   } else {
-    append_objects(objects, read_file(path), path);
+    objects = parse_objects(read_file(path), path);
   }
-  if (objects.empty())
+  if (objects.empty()) {
     throw Error(path + " holds no Kubernetes objects", "preview takes what 'kubectl apply -f' takes");
+  }
   return objects;
 }
 

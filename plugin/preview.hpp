@@ -21,8 +21,11 @@ struct Preview {
 std::vector<Preview> preview(const Json& object, const policies::InjectionPolicy& policy,
                              const std::string& namespace_name);
 
-/// Reads `path`: a file, "-" for standard input, or a folder's *.yaml, *.yml and *.json in order of name. The items of
-/// a List are objects of their own. Throws Error.
+/// The objects of a YAML stream or a JSON text; the items of a List are objects of their own. Throws Error.
+std::vector<Json> parse_objects(const std::string& text, const std::string& file_name);
+
+/// The objects in `path`: a file, "-" for standard input, or a folder's *.yaml, *.yml and *.json in order of name.
+/// Throws Error, also where there are none.
 std::vector<Json> read_objects(const std::string& path);
 
 /// Shows previews as "yaml", "json" (the objects afterwards), "patch" (JSON Patch) or "diff".

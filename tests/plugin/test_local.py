@@ -29,6 +29,14 @@ def process_of(plugin):
     return json.loads((plugin.home / "state/gpuinfer/local" / MODEL / "deployment.json").read_text())["pid"]
 
 
+def is_running(pid):
+    """False for a zombie too: it ended, and only nobody has asked how."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_the_whole_life_of_a_local_deployment(plugin):
     said = plugin.output("deploy", MODEL, "--local", "--timeout", "4m")
     assert f"kubectl gpuinfer chat {MODEL}" in said
@@ -47,7 +55,7 @@ def test_the_whole_life_of_a_local_deployment(plugin):
         assert len(plugin.output("logs", MODEL, "--tail", "1").splitlines()) == 1
     finally:
         plugin.output("delete", MODEL, "--local")
-    assert not pathlib.Path(f"/proc/{pid}").exists()
+    assert not is_running(pid)
     assert not (plugin.home / "state/gpuinfer/local" / MODEL).exists()
     assert MODEL in plugin.error("delete", MODEL, "--local")
 
@@ -65,7 +73,7 @@ def test_chat_without_a_prompt_is_refused(deployed):
 def test_a_server_that_was_killed_is_reported_and_can_be_deployed_again(deployed):
     pid = process_of(deployed)
     os.kill(pid, signal.SIGKILL)
-    while pathlib.Path(f"/proc/{pid}").exists():
+    while is_running(pid):
         time.sleep(0.05)
     assert status(deployed)["state"] == "stopped"
     assert "not running any more" in deployed.error("chat", MODEL, "--local", "hi")

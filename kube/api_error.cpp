@@ -89,7 +89,7 @@ std::string remedy_for(const HttpRequest& request, int code, const std::string& 
       return "look with `kubectl get " + without_subresource(access.resource) + " -n " + access.namespace_name + "`";
     case 409:
       if (reason == "AlreadyExists") return "choose another name or delete it first";
-      if (access.verb == "patch") return "another tool owns these fields; take them over with --force-conflicts";
+      if (access.verb == "patch") return "another tool owns these fields; --force takes them over";
       return "it was changed meanwhile; try again";
     case 422:
       return "the object is not valid for this cluster; see the field named above";

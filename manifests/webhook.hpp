@@ -35,8 +35,8 @@ struct WebhookInstall {
 };
 
 /// The objects in apply order; the MutatingWebhookConfiguration is last, so that it can wait until the Deployment is
-/// ready. Delete in reverse order: a configuration without its server would hold up every pod under kFail. The pods
-/// start anew when nothing but the policy or the certificate changes only because they reload both themselves.
+/// ready. Delete in reverse order: a configuration without its server would hold up every pod under kFail. A change of
+/// the policy or the certificate alone starts no pod anew: the webhook reads both again by itself.
 std::vector<Json> webhook_objects(const WebhookInstall& install);
 
 }  // namespace gpuinfer::manifests

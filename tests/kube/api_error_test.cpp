@@ -72,7 +72,7 @@ TEST_CASE("each kind of refusal has its remedy") {
   CHECK_THAT(remedy(503, "ServiceUnavailable", "error trying to reach service: connection refused", "GET"),
              Catch::Contains("the pod does not answer"));
   CHECK_THAT(remedy(409, "AlreadyExists", "exists", "POST"), Catch::Contains("delete it first"));
-  CHECK_THAT(remedy(409, "Conflict", "conflict with \"helm\"", "PATCH"), Catch::Contains("--force-conflicts"));
+  CHECK_THAT(remedy(409, "Conflict", "conflict with \"helm\"", "PATCH"), Catch::Contains("--force takes them over"));
   CHECK_THAT(remedy(429, "TooManyRequests", "", "GET"), Catch::Contains("try again later"));
   CHECK_THAT(remedy(500, "InternalError", "", "GET"), Catch::Contains("readyz"));
 }

@@ -1,5 +1,6 @@
 #include "base/yaml.hpp"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cctype>
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <sstream>
 
 namespace gpuinfer {
 
@@ -265,12 +267,43 @@ class Emitter {
   std::string out_;
 };
 
+/// yaml-cpp 0.7 takes a token that can start no node (",") for an empty document without consuming it, and so finds
+/// documents without end. Two documents that start at the same place are the sign of that.
+class ProgressGuard : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (mark.pos == last_start_) throw YAML::ParserException(mark, "unexpected character");
+    last_start_ = mark.pos;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int last_start_ = -1;
+};
+
+/// Throws YAML::ParserException where LoadAll would never end.
+void require_progress(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  ProgressGuard guard;
+  while (parser.HandleNextDocument(guard)) {
+  }
+}
+
 }  // namespace
 
 std::vector<YamlDocument> parse_yaml(std::string_view text, const std::string& name) {
   std::vector<YamlDocument> documents;
   try {
     Converter converter(name);
+    require_progress(std::string(text));
     for (const YAML::Node& root : YAML::LoadAll(std::string(text))) {
       if (!root.IsNull()) documents.push_back(converter.convert(root));
     }

@@ -82,7 +82,7 @@ PARTS = [
           ctest("tsan", "-R", "^(engine|server|webhook|backend)$")], count_catch2),
     Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
          [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
-          pytest("tests/policies", "tests/plugin", "tests/runtime")], count_pytest),
+          pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),
     Part("e2e", "a real Kubernetes, from install to chat to delete",
          [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
           ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),

@@ -1,5 +1,6 @@
 #include "runtime/text/tokenizer.hpp"
 
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -16,18 +17,18 @@ std::string bytes_of(const std::string& spelling) { return bytes_of_spelling(spe
 /// Added tokens are found before the merges run. Without them among the merges' tokens, no text can be merged into a
 /// special token.
 ByteLevelBpe make_bpe(std::vector<std::string> bytes, const TokenizerSpec& spec) {
-  std::unordered_map<std::string, bool> is_special;
+  std::unordered_set<std::string> special;
   for (const AddedToken& token : spec.added_tokens) {
     if (!token.special) continue;
     bytes[static_cast<std::size_t>(token.id)].clear();
-    is_special.emplace(token.content, true);
+    special.insert(token.content);
   }
   std::vector<std::pair<std::string, std::string>> merges;
   merges.reserve(spec.merges.size());
   for (const auto& [left_spelling, right_spelling] : spec.merges) {
     std::string left = bytes_of(left_spelling);
     std::string right = bytes_of(right_spelling);
-    const bool has_special = is_special.count(left) || is_special.count(right) || is_special.count(left + right);
+    const bool has_special = special.count(left) || special.count(right) || special.count(left + right);
     if (!has_special) merges.emplace_back(std::move(left), std::move(right));
   }
   return ByteLevelBpe(bytes, merges, spec.ignore_merges);

@@ -57,6 +57,13 @@ TEST_CASE("errors carry file, line and column") {
   CHECK_THROWS_WITH(parse_yaml("? [a]\n: 1\n", "bad.yaml"), "bad.yaml:1:3: a key must be a plain value");
 }
 
+TEST_CASE("a token that starts no document ends the parse") {
+  for (const std::string text : {",", "a: 1\n---\n,", "]", "}", "a: 1\n}"}) {
+    INFO(text);
+    CHECK_THROWS_AS(parse_yaml(text, "bad.yaml"), YamlError);
+  }
+}
+
 TEST_CASE("an alias bomb and bottomless nesting are refused") {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {

@@ -16,8 +16,10 @@ Value from_json_at(const Json& json, Origin origin, int depth) {
   switch (json.type()) {
     case Json::value_t::boolean:
       return json.get<bool>();
-    case Json::value_t::number_integer:
     case Json::value_t::number_unsigned:
+      if (json.get<std::uint64_t>() > INT64_MAX) return json.get<double>();
+      return json.get<std::int64_t>();
+    case Json::value_t::number_integer:
       return json.get<std::int64_t>();
     case Json::value_t::number_float:
       return json.get<double>();

@@ -13,13 +13,10 @@ from cluster import REPOSITORY, run
 
 @pytest.fixture(params=["server", "webhook"])
 def archive(request, programs):
-    """Builds the image under a name of its own, so that no other test finds it."""
-
-    def build():
-        command = [REPOSITORY / "scripts" / "build-image", request.param, "--preset", programs.parent.name]
-        return pathlib.Path(run([*command, "--tag", "example.com/one:1", "--tag", "example.com/two:2"]).stdout.splitlines()[-1])
-
-    return build
+    """Builds the image under two other names; under its own again afterwards."""
+    command = [REPOSITORY / "scripts" / "build-image", request.param, "--preset", programs.parent.name]
+    yield lambda: pathlib.Path(run([*command, "--tag", "example.com/one:1", "--tag", "example.com/two:2"]).stdout.splitlines()[-1])
+    run(command)
 
 
 def test_the_same_program_gives_the_same_bytes(archive):

@@ -10,8 +10,12 @@ from conftest import MODEL, REGISTRY
 
 SELECTOR = f"app.kubernetes.io/name={MODEL}"
 QUESTION = "What is machine learning?"
-# Greedily, another engine says "Machine learning is a subfield of artificial intelligence ...", with activations rounded to 8 bits; we say "subset".
-ANSWER = re.compile(r"(field|subset) of artificial intelligence")
+# What llama.cpp says, greedily, with these weights as float32. With the quantised file itself it rounds activations to eight bits, and says
+# "subfield", which is 0.11 less likely (in log probability) than "subset" when nothing is rounded.
+ANSWER = (
+    "Machine learning is a subset of artificial intelligence that leverages algorithms to enable computers to learn from data "
+    "without being explicitly programmed."
+)
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,24 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 target_include_directories(gpuinfer_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 
-# Almost every file reads nlohmann/json.hpp, which alone costs a compiler three seconds: it is parsed once, for all targets.
-function(gpuinfer_precompile TARGET)
-  if(NOT TARGET gpuinfer_precompiled)
-    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/precompiled.cpp CONTENT "")
-    add_library(gpuinfer_precompiled OBJECT ${CMAKE_BINARY_DIR}/generated/precompiled.cpp)
-    target_link_libraries(gpuinfer_precompiled PRIVATE nlohmann_json::nlohmann_json gpuinfer_options)
-    target_precompile_headers(gpuinfer_precompiled PRIVATE <nlohmann/json.hpp> <algorithm> <filesystem> <functional> <map> <memory> <optional> <string> <vector>)
-  endif()
-  target_precompile_headers(${TARGET} REUSE_FROM gpuinfer_precompiled)
+# Almost every file reads nlohmann/json.hpp, and every test Catch2, which alone cost a compiler three seconds each: they are parsed once, for all
+# targets. Test code is not optimised: it is compiled more often than it is run.
+function(gpuinfer_add_precompiled NAME)
+  cmake_parse_arguments(ARG "" "" "HEADERS;OPTIONS" ${ARGN})
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/${NAME}.cpp CONTENT "")
+  add_library(${NAME} OBJECT ${CMAKE_BINARY_DIR}/generated/${NAME}.cpp)
+  target_compile_options(${NAME} PRIVATE ${ARG_OPTIONS})
+  target_link_libraries(${NAME} PRIVATE nlohmann_json::nlohmann_json gpuinfer_options)
+  target_precompile_headers(${NAME} PRIVATE <nlohmann/json.hpp> <algorithm> <filesystem> <functional> <map> <memory> <optional> <string> <vector>
+                                            ${ARG_HEADERS})
 endfunction()
+
+gpuinfer_add_precompiled(gpuinfer_precompiled)
+set(GPUINFER_TEST_OPTIONS -O0)
+if(GPUINFER_TESTS)
+  gpuinfer_add_precompiled(gpuinfer_test_precompiled HEADERS ${CMAKE_SOURCE_DIR}/tests/catch.hpp OPTIONS ${GPUINFER_TEST_OPTIONS})
+  target_link_libraries(gpuinfer_test_precompiled PRIVATE Catch2::Catch2)
+endif()
 
 # gpuinfer_library(NAME SOURCES a.cpp ... LIBS x ... PRIVATE_LIBS y ...): libgpuinfer_NAME.a, used as gpuinfer::NAME. LIBS are those whose
 # headers its own headers include.
@@ -32,7 +40,7 @@ function(gpuinfer_library NAME)
   add_library(gpuinfer::${NAME} ALIAS gpuinfer_${NAME})
   target_link_libraries(gpuinfer_${NAME} PUBLIC ${ARG_LIBS} PRIVATE ${ARG_PRIVATE_LIBS} gpuinfer_options)
   target_include_directories(gpuinfer_${NAME} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
-  gpuinfer_precompile(gpuinfer_${NAME})
+  target_precompile_headers(gpuinfer_${NAME} REUSE_FROM gpuinfer_precompiled)
 endfunction()
 
 # gpuinfer_program(NAME SOURCES main.cpp ... LIBS x ...): bin/NAME.
@@ -40,7 +48,7 @@ function(gpuinfer_program NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_LIBS} gpuinfer_options)
-  gpuinfer_precompile(${NAME})
+  target_precompile_headers(${NAME} REUSE_FROM gpuinfer_precompiled)
 endfunction()
 
 # gpuinfer_test(NAME SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
@@ -49,7 +57,8 @@ function(gpuinfer_test NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME}_test ${ARG_SOURCES})
   target_link_libraries(${NAME}_test PRIVATE ${ARG_LIBS} gpuinfer_test_main gpuinfer_options)
-  gpuinfer_precompile(${NAME}_test)
+  target_compile_options(${NAME}_test PRIVATE ${GPUINFER_TEST_OPTIONS})
+  target_precompile_headers(${NAME}_test REUSE_FROM gpuinfer_test_precompiled)
   add_test(NAME ${NAME} COMMAND ${NAME}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
 endfunction()
 

@@ -101,6 +101,14 @@ Json CompletionRun::whole_reply(const HttpConnection& connection) {
   }
 }
 
+bool CompletionRun::wait_for_first_piece(const HttpConnection& connection) {
+  while (true) {
+    first_piece_ = next_piece();
+    if (!first_piece_->text.empty() || first_piece_->finished) return true;
+    if (connection.is_gone()) return false;
+  }
+}
+
 bool CompletionRun::send_some(httplib::DataSink& sink) {
   EventStream stream(sink);
   if (!std::exchange(sent_first_chunk_, true)) {
@@ -108,7 +116,7 @@ bool CompletionRun::send_some(httplib::DataSink& sink) {
     if (!first.is_null() && !send_chunk(stream, first)) return false;
   }
   try {
-    const TextPiece piece = next_piece();
+    const TextPiece piece = first_piece_ ? *std::exchange(first_piece_, std::nullopt) : next_piece();
     if (!piece.text.empty() && !send_chunk(stream, endpoint_.chunk_choice(piece.text))) return false;
     return piece.finished ? send_end(stream, *piece.finished) : sink.is_writable();
   } catch (const ApiError& error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/json.hpp"
@@ -30,6 +31,11 @@ class CompletionRun {
   /// Waits for the whole reply. Null where the client left before. Throws ApiError.
   Json whole_reply(const HttpConnection& connection);
 
+  /// Waits until a stream has its first text, to be called once before send_some(). What fails before that gets a
+  /// status line of its own; and the Kubernetes API server's proxy, like any of Go's, breaks a connection on which the
+  /// response begins before it has seen the end of the request. False where the client left before. Throws ApiError.
+  bool wait_for_first_piece(const HttpConnection& connection);
+
   /// Sends what there is, after waiting a little for it; to be called again while it returns true. False where the
   /// client left.
   bool send_some(httplib::DataSink& sink);
@@ -52,6 +58,7 @@ class CompletionRun {
   CompletionParams params_;
   RequestRecord record_;
   std::optional<TextStream> text_;
+  std::optional<TextPiece> first_piece_;
   bool sent_first_chunk_ = false;
 };
 

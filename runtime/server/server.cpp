@@ -153,6 +153,7 @@ void Server::complete(const CompletionEndpoint& endpoint, const Request& request
   const std::string id = response.get_header_value("X-Request-Id");
   const auto run = std::make_shared<CompletionRun>(endpoint, parse_body(request.body), std::move(served), metrics_, id);
   if (run->streams()) {
+    if (!run->wait_for_first_piece(connection)) return;
     response.set_header("Cache-Control", "no-cache");
     response.set_chunked_content_provider(
         "text/event-stream", [active, run](std::size_t, httplib::DataSink& sink) { return run->send_some(sink); });

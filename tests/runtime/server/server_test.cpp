@@ -312,7 +312,6 @@ TEST_CASE("a client that leaves is noticed, and its pages are free after the ste
   {
     RawConnection connection(server.port());
     connection.post(kChat, chat("abc", streamed ? R"(, "stream": true)" : ""));
-    if (streamed) CHECK(connection.read_until("assistant").find("200 OK") != std::string::npos);
     steps.wait_until_started();
   }
   server.wait_for_metric(R"(vllm:request_success_total{engine="0",finished_reason="abort")", 1);

@@ -32,15 +32,18 @@ if(GPUINFER_TESTS)
   target_link_libraries(gpuinfer_test_precompiled PRIVATE Catch2::Catch2)
 endif()
 
-# gpuinfer_library(NAME SOURCES a.cpp ... LIBS x ... PRIVATE_LIBS y ...): libgpuinfer_NAME.a, used as gpuinfer::NAME. LIBS are those whose
-# headers its own headers include.
+# gpuinfer_library(NAME SOURCES a.cpp ... LIBS x ... PRIVATE_LIBS y ... [PRECOMPILED target]): libgpuinfer_NAME.a, used as gpuinfer::NAME. LIBS are
+# those whose headers its own headers include; PRECOMPILED is a target of gpuinfer_add_precompiled() with more headers than the usual ones.
 function(gpuinfer_library NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;PRIVATE_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PRECOMPILED" "SOURCES;LIBS;PRIVATE_LIBS" ${ARGN})
+  if(NOT ARG_PRECOMPILED)
+    set(ARG_PRECOMPILED gpuinfer_precompiled)
+  endif()
   add_library(gpuinfer_${NAME} STATIC ${ARG_SOURCES})
   add_library(gpuinfer::${NAME} ALIAS gpuinfer_${NAME})
   target_link_libraries(gpuinfer_${NAME} PUBLIC ${ARG_LIBS} PRIVATE ${ARG_PRIVATE_LIBS} gpuinfer_options)
   target_include_directories(gpuinfer_${NAME} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
-  target_precompile_headers(gpuinfer_${NAME} REUSE_FROM gpuinfer_precompiled)
+  target_precompile_headers(gpuinfer_${NAME} REUSE_FROM ${ARG_PRECOMPILED})
 endfunction()
 
 # gpuinfer_program(NAME SOURCES main.cpp ... LIBS x ...): bin/NAME.

@@ -1,7 +1,7 @@
 #include "kube/credentials.hpp"
 
+#include "base/base64.hpp"
 #include "base/file.hpp"
-#include "kube/base64.hpp"
 #include "kube/exec_plugin.hpp"
 
 namespace gpuinfer::kube {

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "kube/base64.hpp"
+#include "base/base64.hpp"
 #include "kube/json_field.hpp"
 #include "kube/transport.hpp"
 

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/base64.hpp"
 #include "base/file.hpp"
 #include "base/yaml.hpp"
-#include "kube/base64.hpp"
 #include "kube/openssl.hpp"
 #include "kube/url.hpp"
 

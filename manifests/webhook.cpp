@@ -1,9 +1,6 @@
 #include "manifests/webhook.hpp"
 
-#include <openssl/evp.h>
-
-#include <string_view>
-
+#include "base/base64.hpp"
 #include "base/version.hpp"
 #include "manifests/embedded.hpp"
 #include "manifests/labels.hpp"
@@ -14,15 +11,6 @@ namespace gpuinfer::manifests {
 namespace {
 
 constexpr char kComponent[] = "webhook";
-
-std::string base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends with a NUL
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
 
 }  // namespace
 
@@ -37,9 +25,9 @@ std::vector<Json> webhook_objects(const WebhookInstall& install) {
       render_template(embedded::webhook_service_account_yaml, "webhook_service_account.yaml", {{"labels", labels}}),
       render_template(embedded::webhook_secret_yaml, "webhook_secret.yaml",
                       {{"labels", labels},
-                       {"authorities", base64(install.authorities)},
-                       {"certificate", base64(install.certificate)},
-                       {"key", base64(install.key)}}),
+                       {"authorities", base64_encode(install.authorities)},
+                       {"certificate", base64_encode(install.certificate)},
+                       {"key", base64_encode(install.key)}}),
       render_template(embedded::webhook_config_map_yaml, "webhook_config_map.yaml",
                       {{"labels", labels}, {"policy", install.policy_yaml}}),
       render_template(embedded::webhook_service_yaml, "webhook_service.yaml",
@@ -54,7 +42,7 @@ std::vector<Json> webhook_objects(const WebhookInstall& install) {
                        {"tolerations", install.tolerations.empty() ? Json() : install.tolerations}}),
       render_template(embedded::webhook_configuration_yaml, "webhook_configuration.yaml",
                       {{"labels", labels},
-                       {"ca_bundle", base64(install.authorities)},
+                       {"ca_bundle", base64_encode(install.authorities)},
                        {"failure_policy", ignore ? "Ignore" : "Fail"}}),
   };
 }

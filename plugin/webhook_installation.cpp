@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/base64.hpp"
 #include "base/error.hpp"
-#include "kube/base64.hpp"
 #include "kube/certificate.hpp"
 #include "kube/resource.hpp"
 #include "plugin/pod_progress.hpp"
@@ -21,7 +21,7 @@ constexpr auto kRenewBefore = std::chrono::hours(30 * 24);
 std::string secret_entry(const Json& secret, const std::string& key) {
   if (!secret.is_object()) return "";
   const Json data = secret.value("data", Json::object());
-  return kube::base64_decode(data.value(key, "")).value_or("");
+  return base64_decode(data.value(key, "")).value_or("");
 }
 
 bool good_for_a_month(const std::string& certificate, const std::string& authorities) {

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "kube/base64.hpp"
+#include "base/base64.hpp"
 #include "policies/admit.hpp"
 #include "policies/json_patch.hpp"
 #include "policies/pod.hpp"
@@ -143,7 +143,7 @@ AdmissionResult review(const Json& review, const policies::InjectionPolicy& poli
       const std::string text = patch.dump();
       result.patch_bytes = text.size();
       response["patchType"] = "JSONPatch";
-      response["patch"] = kube::base64_encode(text);
+      response["patch"] = base64_encode(text);
     }
   }
   if (!injection.warnings.empty()) response["warnings"] = warnings(injection);

@@ -3,9 +3,9 @@
 
 #include <random>
 
+#include "base/base64.hpp"
 #include "base/file.hpp"
 #include "catch.hpp"
-#include "kube/base64.hpp"
 #include "kube/certificate.hpp"
 #include "kube/temporary_folder.hpp"
 

@@ -1,8 +1,7 @@
-// Paths of objects, URLs and base64.
+// Paths of objects and URLs.
 #include "kube/resource.hpp"
 
 #include "catch.hpp"
-#include "kube/base64.hpp"
 #include "kube/url.hpp"
 
 namespace gpuinfer::kube {
@@ -69,18 +68,6 @@ TEST_CASE("the environment's proxy is for far servers only") {
   CHECK(proxy("https://10.0.0.1") == "");
   environment.no_proxy = "*";
   CHECK(proxy("https://example.com") == "");
-}
-
-TEST_CASE("base64 goes there and back") {
-  for (std::size_t size = 0; size < 100; ++size) {
-    std::string bytes;
-    for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>(i * 37);
-    CHECK(base64_decode(base64_encode(bytes)) == bytes);
-  }
-  CHECK(base64_encode("foob") == "Zm9vYg==");
-  CHECK(base64_decode("Zm9v\nYg==\n") == "foob");
-  CHECK_FALSE(base64_decode("Zm9v*").has_value());
-  CHECK_FALSE(base64_decode("Zm9vY").has_value());
 }
 
 }  // namespace

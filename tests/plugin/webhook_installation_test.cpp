@@ -1,8 +1,8 @@
 // Certificates of the webhook across installations.
 #include "plugin/webhook_installation.hpp"
 
+#include "base/base64.hpp"
 #include "catch.hpp"
-#include "kube/base64.hpp"
 #include "kube/certificate.hpp"
 
 namespace gpuinfer::plugin {
@@ -11,9 +11,9 @@ namespace {
 
 Json secret_of(const std::string& authorities, const std::string& certificate, const std::string& key) {
   return {{"data",
-           {{"ca.crt", kube::base64_encode(authorities)},
-            {"tls.crt", kube::base64_encode(certificate)},
-            {"tls.key", kube::base64_encode(key)}}}};
+           {{"ca.crt", base64_encode(authorities)},
+            {"tls.crt", base64_encode(certificate)},
+            {"tls.key", base64_encode(key)}}}};
 }
 
 }  // namespace

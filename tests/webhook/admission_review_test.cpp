@@ -3,8 +3,8 @@
 
 #include <random>
 
+#include "base/base64.hpp"
 #include "catch.hpp"
-#include "kube/base64.hpp"
 #include "tests/webhook/review_of.hpp"
 #include "webhook/one_line.hpp"
 
@@ -33,7 +33,7 @@ TEST_CASE("a pod gets a patch in base64, the uid back, and an account of what wa
   CHECK(response["uid"] == "705ab4f5-6393-11e8-b7cc-42010a800002");
   CHECK(response["allowed"] == true);
   CHECK(response["patchType"] == "JSONPatch");
-  const std::string patch = kube::base64_decode(response["patch"].get<std::string>()).value();
+  const std::string patch = base64_decode(response["patch"].get<std::string>()).value();
   CHECK(patch.size() == result.patch_bytes);
   const Json patched = pod.patch(Json::parse(patch));
   CHECK(patched["spec"]["tolerations"][0]["key"] == "nvidia.com/gpu");
@@ -84,7 +84,7 @@ TEST_CASE("a pod in a namespace that only the request names is excluded by it") 
 TEST_CASE("a Deployment propagates on CREATE and on UPDATE") {
   const std::string operation = GENERATE("CREATE", "UPDATE");
   const AdmissionResult result = review(review_of(deployment(), operation), default_policy());
-  CHECK(Json::parse(kube::base64_decode(result.response["response"]["patch"].get<std::string>()).value()) ==
+  CHECK(Json::parse(base64_decode(result.response["response"]["patch"].get<std::string>()).value()) ==
         Json::parse(R"([{"op": "add", "path": "/spec/template/metadata",
                          "value": {"annotations": {"gpuinfer.dev/inject": "true"}}}])"));
 }

@@ -1,11 +1,11 @@
-#include "kube/base64.hpp"
+#include "base/base64.hpp"
 
 #include <openssl/evp.h>
 
 #include <limits>
 #include <memory>
 
-namespace gpuinfer::kube {
+namespace gpuinfer {
 
 namespace {
 
@@ -37,4 +37,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return bytes;
 }
 
-}  // namespace gpuinfer::kube
+}  // namespace gpuinfer

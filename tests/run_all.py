@@ -66,6 +66,7 @@ def pytest(*paths):
 
 # The tests that run under each sanitizer: those whose rooms have been seen to pass there.
 ADDRESS = ["base", "policies", "model"]
+THREAD = ["engine"]
 
 
 def sanitized(preset, tests):
@@ -84,6 +85,7 @@ PARTS = [
     Part("format", "clang-format and shellcheck", [["scripts/lint"]], count_one),
     Part("unit", "the C++ tests", [["scripts/build", "release"], ctest("release")], count_catch2),
     Part("address", "what reads foreign bytes, under AddressSanitizer and UndefinedBehaviorSanitizer", sanitized("asan", ADDRESS), count_catch2),
+    Part("thread", "the engine under ThreadSanitizer", sanitized("tsan", THREAD), count_catch2),
     Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
          [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
           pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),

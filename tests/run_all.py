@@ -65,7 +65,7 @@ def pytest(*paths):
 
 
 # The tests that run under each sanitizer: those whose rooms have been seen to pass there.
-ADDRESS = ["base", "policies", "model"]
+ADDRESS = ["base", "policies", "model", "text"]
 THREAD = ["engine"]
 
 

@@ -32,8 +32,6 @@ void require(bool success, const char* what) {
   if (!success) throw Error(std::string("certificate: ") + what + " failed: " + openssl_reason());
 }
 
-sys_seconds now() { return std::chrono::floor<std::chrono::seconds>(system_clock::now()); }
-
 sys_seconds time_of(const ASN1_TIME* time) {
   std::tm parts{};
   require(ASN1_TIME_to_tm(time, &parts) == 1, "reading a time");
@@ -61,12 +59,13 @@ void add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
 }
 
 /// A certificate for a new key, complete but for its extensions and its signature.
-CertificatePointer make_unsigned(EVP_PKEY* key, const std::string& common_name, sys_seconds not_after) {
+CertificatePointer make_unsigned(EVP_PKEY* key, const std::string& common_name, sys_seconds now,
+                                 sys_seconds not_after) {
   CertificatePointer certificate(X509_new());
   require(certificate != nullptr, "making a certificate");
   X509_set_version(certificate.get(), X509_VERSION_3);
   set_random_serial_number(certificate.get());
-  set_time(X509_getm_notBefore(certificate.get()), now() - kClockSkew);
+  set_time(X509_getm_notBefore(certificate.get()), now - kClockSkew);
   set_time(X509_getm_notAfter(certificate.get()), not_after);
   const std::string name = common_name.substr(0, kMaxCommonNameBytes);
   require(X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
@@ -77,19 +76,11 @@ CertificatePointer make_unsigned(EVP_PKEY* key, const std::string& common_name, 
   return certificate;
 }
 
-KeyedCertificate to_pem(X509* certificate, EVP_PKEY* key) {
-  const BioPointer certificate_bio(BIO_new(BIO_s_mem()));
+KeyedCertificate with_key(X509* certificate, EVP_PKEY* key) {
   const BioPointer key_bio(BIO_new(BIO_s_mem()));
-  require(PEM_write_bio_X509(certificate_bio.get(), certificate) == 1, "writing the certificate");
   require(PEM_write_bio_PKCS8PrivateKey(key_bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
           "writing the key");
-  return {bio_text(certificate_bio.get()), bio_text(key_bio.get())};
-}
-
-std::string pem_of(X509* certificate) {
-  const BioPointer bio(BIO_new(BIO_s_mem()));
-  require(PEM_write_bio_X509(bio.get(), certificate) == 1, "writing the certificate");
-  return bio_text(bio.get());
+  return {to_pem(certificate), bio_text(key_bio.get())};
 }
 
 std::string common_name(const X509_NAME* name) {
@@ -143,20 +134,22 @@ void check_dns_name(const std::string& name) {
 
 }  // namespace
 
-KeyedCertificate make_authority(const std::string& common_name, int days) {
+KeyedCertificate make_authority(const std::string& common_name, std::chrono::seconds lifetime,
+                                system_clock::time_point now) {
+  const sys_seconds start = std::chrono::floor<std::chrono::seconds>(now);
   const KeyPointer key(EVP_EC_gen("P-256"));
   require(key != nullptr, "making a key");
-  const CertificatePointer certificate = make_unsigned(key.get(), common_name, now() + hours(24) * days);
+  const CertificatePointer certificate = make_unsigned(key.get(), common_name, start, start + lifetime);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
   add_extension(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
   add_extension(certificate.get(), certificate.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
   add_extension(certificate.get(), certificate.get(), NID_subject_key_identifier, "hash");
   require(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0, "signing");
-  return to_pem(certificate.get(), key.get());
+  return with_key(certificate.get(), key.get());
 }
 
 KeyedCertificate make_server_certificate(const KeyedCertificate& authority, const std::vector<std::string>& dns_names,
-                                         int days) {
+                                         std::chrono::seconds lifetime, system_clock::time_point now) {
   if (dns_names.empty()) throw Error("a server certificate needs a DNS name");
   std::string alternatives;
   for (const std::string& name : dns_names) {
@@ -169,8 +162,9 @@ KeyedCertificate make_server_certificate(const KeyedCertificate& authority, cons
 
   const KeyPointer key(EVP_EC_gen("P-256"));
   require(key != nullptr, "making a key");
-  const sys_seconds not_after = std::min(now() + hours(24) * days, time_of(X509_get0_notAfter(issuer.get())));
-  const CertificatePointer certificate = make_unsigned(key.get(), dns_names.front(), not_after);
+  const sys_seconds start = std::chrono::floor<std::chrono::seconds>(now);
+  const sys_seconds not_after = std::min(start + lifetime, time_of(X509_get0_notAfter(issuer.get())));
+  const CertificatePointer certificate = make_unsigned(key.get(), dns_names.front(), start, not_after);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer.get()));
   add_extension(certificate.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE");
   add_extension(certificate.get(), issuer.get(), NID_key_usage, "critical,digitalSignature");
@@ -180,7 +174,18 @@ KeyedCertificate make_server_certificate(const KeyedCertificate& authority, cons
   // Which of several authorities with the same name signed it, while two of them are trusted.
   add_extension(certificate.get(), issuer.get(), NID_authority_key_identifier, "keyid:always");
   require(X509_sign(certificate.get(), issuer_key.get(), EVP_sha256()) > 0, "signing");
-  return to_pem(certificate.get(), key.get());
+  return with_key(certificate.get(), key.get());
+}
+
+bool is_pair(const KeyedCertificate& pair) {
+  try {
+    const std::vector<CertificatePointer> chain = read_certificates(pair.certificate);
+    const bool matches = X509_check_private_key(chain.front().get(), read_private_key(pair.key).get()) == 1;
+    openssl_reason();  // a mismatch is an answer here, no failure
+    return matches;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::vector<CertificateFacts> inspect_certificates(std::string_view pem) {
@@ -213,7 +218,7 @@ std::string merge_authorities(std::string_view current, std::string_view previou
   std::set<std::string> present;
   for (const CertificatePointer& certificate : read_certificates(current)) {
     present.insert(fingerprint(certificate.get()));
-    bundle += pem_of(certificate.get());
+    bundle += to_pem(certificate.get());
   }
   std::vector<CertificatePointer> older;
   try {
@@ -224,7 +229,7 @@ std::string merge_authorities(std::string_view current, std::string_view previou
   for (const CertificatePointer& certificate : older) {
     const bool expired =
         time_of(X509_get0_notAfter(certificate.get())) <= std::chrono::floor<std::chrono::seconds>(time);
-    if (!expired && present.insert(fingerprint(certificate.get())).second) bundle += pem_of(certificate.get());
+    if (!expired && present.insert(fingerprint(certificate.get())).second) bundle += to_pem(certificate.get());
   }
   return bundle;
 }

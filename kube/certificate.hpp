@@ -14,6 +14,8 @@ namespace gpuinfer::kube {
 struct KeyedCertificate {
   std::string certificate;
   std::string key;
+
+  bool operator==(const KeyedCertificate&) const = default;
 };
 
 /// What a certificate says.
@@ -26,14 +28,19 @@ struct CertificateFacts {
   bool is_authority = false;
 };
 
-/// A self-signed authority that may sign server certificates and nothing below it. It is valid from an hour ago, so
-/// that clocks may differ, for `days`.
-KeyedCertificate make_authority(const std::string& common_name, int days = 3650);
+/// A self-signed authority that may sign server certificates and nothing below it. It is valid from an hour before
+/// `now`, so that clocks may differ, until `lifetime` after it.
+KeyedCertificate make_authority(const std::string& common_name, std::chrono::seconds lifetime = std::chrono::days(3650),
+                                std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
 /// A server certificate for `dns_names` (at least one; the first is the common name too, cut to 64 characters), signed
 /// by `authority`, never valid for longer than it. Throws Error.
 KeyedCertificate make_server_certificate(const KeyedCertificate& authority, const std::vector<std::string>& dns_names,
-                                         int days = 365);
+                                         std::chrono::seconds lifetime = std::chrono::days(365),
+                                         std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
+
+/// Whether both are there, parse, and belong together. Never throws for what they hold.
+bool is_pair(const KeyedCertificate& pair);
 
 /// Facts of each certificate of a PEM bundle, in order. Throws Error where it holds none or one that does not parse.
 std::vector<CertificateFacts> inspect_certificates(std::string_view pem);

@@ -17,7 +17,7 @@ std::string text_of(const std::optional<int>& number) { return number ? std::to_
 std::string text_of(bool flag) { return flag ? "true" : ""; }
 
 Query write_query(const WriteOptions& options) {
-  return {{"fieldManager", kFieldManager}, {"dryRun", options.dry_run ? "All" : ""}};
+  return {{"fieldManager", options.field_manager}, {"dryRun", options.dry_run ? "All" : ""}};
 }
 
 Json parse_answer(const HttpRequest& request, const HttpResponse& response) {
@@ -153,6 +153,11 @@ Applied Client::apply(const Json& object, const WriteOptions& options, std::stop
   const HttpResponse response = send(request, {}, stop);
   constexpr int kCreated = 201;
   return {parse_answer(request, response), response.status == kCreated};
+}
+
+Json Client::replace(const Json& object, const WriteOptions& options, std::stop_token stop) {
+  const std::string path = with_query(path_of(object, stop), write_query(options));
+  return send_json({.method = "PUT", .path = path, .body = object.dump()}, stop);
 }
 
 Json Client::patch(const std::string& path, const std::string& content_type, const Json& patch,

@@ -27,8 +27,9 @@ struct Selector {
 
 /// How to write.
 struct WriteOptions {
-  bool dry_run = false;  ///< checked and admitted by the server, not stored
-  bool force = false;    ///< server-side apply: take fields over from other managers
+  bool dry_run = false;                       ///< checked and admitted by the server, not stored
+  bool force = false;                         ///< server-side apply: take fields over from other managers
+  std::string field_manager = kFieldManager;  ///< who owns what is written
 };
 
 /// What server-side apply did.
@@ -99,6 +100,10 @@ class Client {
 
   /// Server-side apply as kFieldManager. Applying the same object again changes nothing.
   Applied apply(const Json& object, const WriteOptions& options = {}, std::stop_token stop = {});
+
+  /// PUTs `object`, which was read before, in place of what is stored. Throws ApiError with code 409 where somebody
+  /// else changed it since (metadata.resourceVersion): read again and decide anew.
+  Json replace(const Json& object, const WriteOptions& options = {}, std::stop_token stop = {});
 
   /// PATCH with `content_type` "application/merge-patch+json", "application/json-patch+json" or
   /// "application/strategic-merge-patch+json".

@@ -40,6 +40,12 @@ std::vector<CertificatePointer> read_certificates(std::string_view pem) {
   return certificates;
 }
 
+std::string to_pem(X509* certificate) {
+  const BioPointer bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_X509(bio.get(), certificate) != 1) throw Error("cannot write a certificate: " + openssl_reason());
+  return bio_text(bio.get());
+}
+
 KeyPointer read_private_key(std::string_view pem) {
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
   const BioPointer bio = memory_bio(pem);

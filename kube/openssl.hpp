@@ -37,6 +37,9 @@ std::string bio_text(BIO* bio);
 /// All certificates of a PEM text. Throws Error where there is none or one does not parse.
 std::vector<CertificatePointer> read_certificates(std::string_view pem);
 
+/// One certificate as PEM. Throws Error.
+std::string to_pem(X509* certificate);
+
 /// The private key of a PEM text; keys under a passphrase are refused. Throws Error.
 KeyPointer read_private_key(std::string_view pem);
 

@@ -9,6 +9,7 @@
 namespace gpuinfer::kube {
 namespace {
 
+using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::system_clock;
 
@@ -27,7 +28,7 @@ TEST_CASE("an authority signs a server certificate that its clients accept") {
 }
 
 TEST_CASE("a certificate says what it is") {
-  const KeyedCertificate authority = make_authority("ca", 10);
+  const KeyedCertificate authority = make_authority("ca", days(10));
   const KeyedCertificate server = make_server_certificate(authority, {kName, "localhost"});
   const CertificateFacts root = inspect_certificates(authority.certificate).front();
   const CertificateFacts leaf = inspect_certificates(server.certificate).front();
@@ -42,6 +43,25 @@ TEST_CASE("a certificate says what it is") {
   CHECK(leaf.not_before < std::chrono::floor<std::chrono::seconds>(system_clock::now()));
   CHECK(leaf.fingerprint.size() == 64);
   CHECK(leaf.fingerprint != root.fingerprint);
+}
+
+TEST_CASE("a certificate lives from the time that it is told, by another's clock") {
+  const auto then = system_clock::now() + hours(5000);
+  const KeyedCertificate authority = make_authority("ca", std::chrono::seconds(90), then);
+  const KeyedCertificate server = make_server_certificate(authority, {kName}, std::chrono::seconds(30), then);
+  CHECK(is_trusted(server.certificate, authority.certificate, kName, then + std::chrono::seconds(29)));
+  CHECK_FALSE(is_trusted(server.certificate, authority.certificate, kName, then + std::chrono::seconds(31)));
+  CHECK_FALSE(is_trusted(server.certificate, authority.certificate, kName, then - hours(2)));
+}
+
+TEST_CASE("a pair is a certificate and its own key") {
+  const KeyedCertificate one = make_authority("one");
+  const KeyedCertificate two = make_authority("two");
+  CHECK(is_pair(one));
+  CHECK_FALSE(is_pair({one.certificate, two.key}));
+  CHECK_FALSE(is_pair({one.certificate, ""}));
+  CHECK_FALSE(is_pair({"", one.key}));
+  CHECK_FALSE(is_pair({one.key, one.certificate}));
 }
 
 TEST_CASE("long names and strange names") {
@@ -72,7 +92,7 @@ TEST_CASE("old and new certificates are trusted while the authority changes") {
 
   SECTION("merging again changes nothing") { CHECK(merge_authorities(new_authority.certificate, bundle) == bundle); }
   SECTION("what has expired goes") {
-    const std::string short_lived = make_authority("short", 1).certificate;
+    const std::string short_lived = make_authority("short", days(1)).certificate;
     const auto later = system_clock::now() + hours(48);
     CHECK(inspect_certificates(merge_authorities(bundle, short_lived, later)).size() == 2);
   }

@@ -35,6 +35,19 @@ TEST_CASE_METHOD(Fixture, "apply is a server-side apply") {
         "/apis/apps/v1/namespaces/models/deployments/m?fieldManager=kubectl-gpuinfer&dryRun=All&force=true");
 }
 
+TEST_CASE_METHOD(Fixture, "what is replaced says which version it was made from, and whose it is") {
+  Json read = kDeployment;
+  read["metadata"]["resourceVersion"] = "7";
+  transport->answer(200, read);
+  client.replace(read, {.field_manager = "someone"});
+  CHECK(last().method == "PUT");
+  CHECK(last().path == "/apis/apps/v1/namespaces/models/deployments/m?fieldManager=someone");
+  CHECK(Json::parse(last().body) == read);
+
+  transport->answer(409, Json{{"kind", "Status"}, {"reason", "Conflict"}, {"code", 409}, {"message", "changed"}});
+  CHECK_THROWS_AS(client.replace(read), ApiError);
+}
+
 TEST_CASE_METHOD(Fixture, "an object without a namespace goes to that of the context") {
   transport->answer(201, Json::object());
   client.create({{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"generateName", "p-"}}}});

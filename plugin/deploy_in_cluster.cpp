@@ -47,16 +47,20 @@ void check_webhook(kube::Client& client) {
   }
 }
 
-/// The policy document that the cluster's webhook uses, or the default one where it cannot be read.
-policies::InjectionPolicy cluster_policy(kube::Client& client) {
+/// The policy documents that the cluster's webhook uses, or the default one where they cannot be read.
+policies::PolicySet cluster_policies(kube::Client& client) {
   const auto map =
       find_if_allowed(client, kube::resource_path("v1", "ConfigMap", manifests::kWebhookNamespace, "gpuinfer-policy"));
-  if (!map || map->is_null()) return policies::default_policy();
-  return policies::parse_policy_document(map->value("/data/policy.yaml"_json_pointer, ""), "ConfigMap gpuinfer-policy");
+  if (!map || map->is_null()) return policies::default_policies();
+  std::vector<policies::PolicyFile> files;
+  for (const auto& [key, text] : map->value("data", Json::object()).items()) {
+    files.push_back({"ConfigMap gpuinfer-policy, " + key, text.get<std::string>()});
+  }
+  return policies::parse_policy_files(files);
 }
 
 void check_claims(kube::Client& client, const manifests::ModelDeployment& deployment) {
-  const Json pod = injected_pod(deployment, cluster_policy(client));
+  const Json pod = injected_pod(deployment, cluster_policies(client));
   for (const Json& volume : pod.value("/spec/volumes"_json_pointer, Json::array())) {
     if (!volume.contains("persistentVolumeClaim")) continue;
     const std::string claim = volume.at("persistentVolumeClaim").at("claimName");

@@ -9,7 +9,7 @@
 #include "plugin/local_deployment.hpp"
 #include "plugin/model_store.hpp"
 #include "plugin/progress.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 namespace gpuinfer::plugin {
 
@@ -42,7 +42,7 @@ void deploy_local(const Model& model, const ServingOptions& options, bool wait, 
   if (deployment.replicas != 1)
     throw Error("--local runs one server, not " + std::to_string(deployment.replicas), "leave out --replicas");
   const std::filesystem::path server = require_server_program();
-  const Json pod = injected_pod(deployment, policies::default_policy());
+  const Json pod = injected_pod(deployment, policies::default_policies());
   const std::filesystem::path models_root = default_models_root();
 
   Progress progress;

@@ -23,7 +23,7 @@ std::string with_registry(const std::string& text, const std::string& registry, 
   const std::size_t value_end = std::min(text.find('\n', value_start), text.size());
   const std::string changed = text.substr(0, value_start) + Json(registry).dump() + text.substr(value_end);
   // A flow mapping or a block scalar does not survive that: then the document no longer says the same.
-  if (policies::parse_policy_document(changed, file_name).image_registry.registry != registry) throw cannot_set;
+  if (policies::parse_policy_files({{file_name, changed}}).unselected().image_registry.registry != registry) throw cannot_set;
   return changed;
 }
 
@@ -39,14 +39,13 @@ void add_policy_options(CLI::App& command, PolicyOptions& options) {
 
 PolicyFile load_policy(const PolicyOptions& options) {
   const std::string name = options.file.empty() ? "default_policy.yaml" : options.file;
-  PolicyFile policy;
-  policy.text = options.file.empty() ? std::string(policies::default_policy_text()) : read_file(options.file);
-  policy.policy = policies::parse_policy_document(policy.text, name);
+  std::string text = options.file.empty() ? std::string(policies::default_policy_text()) : read_file(options.file);
+  policies::PolicySet policies = policies::parse_policy_files({{name, text}});
   if (!options.registry.empty()) {
-    policy.text = with_registry(policy.text, options.registry, name);
-    policy.policy = policies::parse_policy_document(policy.text, name);
+    text = with_registry(text, options.registry, name);
+    policies = policies::parse_policy_files({{name, text}});
   }
-  return policy;
+  return {std::move(text), std::move(policies)};
 }
 
 }  // namespace gpuinfer::plugin

@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 namespace gpuinfer::plugin {
 
@@ -16,7 +16,7 @@ struct PolicyOptions {
 /// A policy document and its text, which is what gets installed: comments and all.
 struct PolicyFile {
   std::string text;
-  policies::InjectionPolicy policy;
+  policies::PolicySet policies;
 };
 
 /// Adds --policy and --ecr.

@@ -51,16 +51,16 @@ std::string name_of(const Json& object) {
 
 }  // namespace
 
-std::vector<Preview> preview(const Json& object, const policies::InjectionPolicy& policy,
+std::vector<Preview> preview(const Json& object, const policies::PolicySet& policies,
                              const std::string& namespace_name) {
   std::vector<Preview> previews;
   previews.push_back(
-      {.name = name_of(object), .before = object, .injection = policies::admit(object, policy, namespace_name)});
-  if (policies::is_workload(object)) {
-    const Json pod = policies::pod_of(previews.front().injection.object);
+      {.name = name_of(object), .before = object, .injection = policies::admit(object, policies, namespace_name)});
+  if (!policies::is_workload(object)) return previews;
+  for (const Json& pod : policies::pods_of(previews.front().injection.object)) {
     previews.push_back({.name = name_of(pod) + " (made by " + previews.front().name + ")",
                         .before = pod,
-                        .injection = policies::admit(pod, policy, namespace_name)});
+                        .injection = policies::admit(pod, policies, namespace_name)});
   }
   return previews;
 }

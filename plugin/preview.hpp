@@ -6,7 +6,7 @@
 
 #include "base/json.hpp"
 #include "policies/inject.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 namespace gpuinfer::plugin {
 
@@ -18,7 +18,7 @@ struct Preview {
 };
 
 /// `object`, and for a workload also the pod that it would make.
-std::vector<Preview> preview(const Json& object, const policies::InjectionPolicy& policy,
+std::vector<Preview> preview(const Json& object, const policies::PolicySet& policies,
                              const std::string& namespace_name);
 
 /// The objects of a YAML stream or a JSON text; the items of a List are objects of their own. Throws Error.

@@ -9,6 +9,6 @@
 namespace gpuinfer::policies {
 
 /// inject() for a v1 Pod, propagate() for a workload, kUntouched for any other object.
-Injection admit(const Json& object, const InjectionPolicy& policy, std::string_view request_namespace = {});
+Injection admit(const Json& object, const PolicySet& policies, std::string_view request_namespace = {});
 
 }  // namespace gpuinfer::policies

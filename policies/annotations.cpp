@@ -113,9 +113,9 @@ const Json& annotations_of(const Json& object) {
   return annotations.is_object() ? annotations : none;
 }
 
-bool asks_for_injection(const Json& object) {
+std::optional<bool> injection_choice(const Json& object) {
   const Json& value = member(annotations_of(object), kInjectAnnotation);
-  return !value.is_null() && value != "false";
+  return value.is_null() ? std::nullopt : std::optional(value != "false");
 }
 
 ParsedAnnotations parse_annotations(const Json& object) {

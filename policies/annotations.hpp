@@ -48,8 +48,9 @@ struct ParsedAnnotations {
 /// The metadata.annotations of `object`; an empty object where there is none.
 const Json& annotations_of(const Json& object);
 
-/// True where `object` carries gpuinfer.dev/inject with anything but "false": a wrong value is a problem to report.
-bool asks_for_injection(const Json& object);
+/// What gpuinfer.dev/inject says: false for "false", true for anything else (a wrong value is a problem to report),
+/// nothing where it is absent.
+std::optional<bool> injection_choice(const Json& object);
 
 ParsedAnnotations parse_annotations(const Json& object);
 

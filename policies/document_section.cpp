@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "policies/policy_document.hpp"
 #include "policies/quantity.hpp"
 
 namespace gpuinfer::policies {
@@ -42,66 +41,100 @@ std::optional<DocumentSection> DocumentSection::section(const std::string& key) 
   return DocumentSection(*document_, file_name_, pointer_to(key));
 }
 
-void DocumentSection::read(const std::string& key, bool& target) {
+std::optional<std::vector<DocumentSection>> DocumentSection::sections(const std::string& key) {
+  const Json* found = find_list(key);
+  if (found == nullptr) return std::nullopt;
+  std::vector<DocumentSection> list;
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    list.push_back(DocumentSection(*document_, file_name_, pointer_to(key) + "/" + std::to_string(i)));
+  }
+  return list;
+}
+
+std::optional<std::map<std::string, DocumentSection>> DocumentSection::section_map(const std::string& key,
+                                                                                   Grammar keys) {
+  const Json* found = find_object(key);
+  if (found == nullptr) return std::nullopt;
+  std::map<std::string, DocumentSection> sections;
+  for (const auto& [name, item] : found->items()) {
+    const std::string pointer = (Json::json_pointer(pointer_to(key)) / name).to_string();
+    if (!keys.accepts(name)) fail_at(pointer, std::string("has a key that is not ") + keys.description);
+    sections.emplace(name, DocumentSection(*document_, file_name_, pointer));
+  }
+  return sections;
+}
+
+std::optional<bool> DocumentSection::boolean(const std::string& key) {
   const Json* found = find(key);
-  if (found == nullptr) return;
+  if (found == nullptr) return std::nullopt;
   if (!found->is_boolean()) fail(key, "must be true or false");
-  target = found->get<bool>();
+  return found->get<bool>();
 }
 
-void DocumentSection::read(const std::string& key, std::string& target, Grammar grammar) {
+std::optional<std::string> DocumentSection::text(const std::string& key, Grammar grammar) {
   const Json* found = find(key);
-  if (found == nullptr) return;
+  if (found == nullptr) return std::nullopt;
   if (!accepts(grammar, *found)) fail(key, std::string("must be ") + grammar.description);
-  target = found->get<std::string>();
+  return found->get<std::string>();
 }
 
-void DocumentSection::read(const std::string& key, std::vector<std::string>& target, Grammar element) {
-  const Json* found = find(key);
-  if (found == nullptr) return;
-  if (!found->is_array()) fail(key, "must be a list");
-  target.clear();
+std::optional<std::vector<std::string>> DocumentSection::texts(const std::string& key, Grammar element) {
+  const Json* found = find_list(key);
+  if (found == nullptr) return std::nullopt;
+  std::vector<std::string> list;
   for (std::size_t i = 0; i < found->size(); ++i) {
     const Json& item = (*found)[i];
     if (!accepts(element, item)) {
-      fail_at(pointer_to(key) + "/" + std::to_string(i), std::string("must be ") + element.description, "");
+      fail_at(pointer_to(key) + "/" + std::to_string(i), std::string("must be ") + element.description);
     }
-    target.push_back(item.get<std::string>());
+    list.push_back(item.get<std::string>());
   }
+  return list;
 }
 
-void DocumentSection::read(const std::string& key, std::map<std::string, std::string>& target, Grammar keys,
-                           Grammar values) {
-  const Json* found = find(key);
-  if (found == nullptr) return;
-  if (!found->is_object()) fail(key, "must be an object");
-  target.clear();
+std::optional<std::map<std::string, std::string>> DocumentSection::text_map(const std::string& key, Grammar keys,
+                                                                            Grammar values) {
+  const Json* found = find_object(key);
+  if (found == nullptr) return std::nullopt;
+  std::map<std::string, std::string> map;
   for (const auto& [name, item] : found->items()) {
     const std::string pointer = (Json::json_pointer(pointer_to(key)) / name).to_string();
-    if (!keys.accepts(name)) fail_at(pointer, std::string("has a key that is not ") + keys.description, "");
-    if (!accepts(values, item)) fail_at(pointer, std::string("must be ") + values.description, "");
-    target[name] = item.get<std::string>();
+    if (!keys.accepts(name)) fail_at(pointer, std::string("has a key that is not ") + keys.description);
+    if (!accepts(values, item)) fail_at(pointer, std::string("must be ") + values.description);
+    map[name] = item.get<std::string>();
   }
+  return map;
 }
 
-void DocumentSection::read_bytes(const std::string& key, std::int64_t& target) {
+std::optional<std::int64_t> DocumentSection::bytes(const std::string& key) {
   const Json* found = find(key);
-  if (found == nullptr) return;
-  std::int64_t bytes = 0;
+  if (found == nullptr) return std::nullopt;
+  std::int64_t amount = 0;
   try {
-    bytes = quantity_of(*found);
+    amount = quantity_of(*found);
   } catch (const Error&) {
-    bytes = 0;  // the message below says what is expected
+    amount = 0;  // the message below says what is expected
   }
-  if (bytes <= 0) fail(key, "must be a quantity above zero, such as 2Gi");
-  target = bytes;
+  if (amount <= 0) fail(key, "must be a quantity above zero, such as 2Gi");
+  return amount;
 }
 
-void DocumentSection::read_percent(const std::string& key, std::int64_t& target) {
+std::optional<std::int64_t> DocumentSection::whole_number(const std::string& key, std::int64_t least,
+                                                          std::int64_t most) {
   const Json* found = find(key);
-  if (found == nullptr) return;
-  if (!found->is_number_integer() || *found < 1 || *found > 100) fail(key, "must be a whole number from 1 to 100");
-  target = found->get<std::int64_t>();
+  if (found == nullptr) return std::nullopt;
+  return number_at(pointer_to(key), *found, least, most);
+}
+
+std::optional<std::vector<std::int64_t>> DocumentSection::whole_numbers(const std::string& key, std::int64_t least,
+                                                                        std::int64_t most) {
+  const Json* found = find_list(key);
+  if (found == nullptr) return std::nullopt;
+  std::vector<std::int64_t> numbers;
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    numbers.push_back(number_at(pointer_to(key) + "/" + std::to_string(i), (*found)[i], least, most));
+  }
+  return numbers;
 }
 
 void DocumentSection::close() const {
@@ -123,7 +156,27 @@ const Json* DocumentSection::find(const std::string& key) {
   return found == value().end() ? nullptr : &*found;
 }
 
+const Json* DocumentSection::find_list(const std::string& key) {
+  const Json* found = find(key);
+  if (found != nullptr && !found->is_array()) fail(key, "must be a list");
+  return found;
+}
+
+const Json* DocumentSection::find_object(const std::string& key) {
+  const Json* found = find(key);
+  if (found != nullptr && !found->is_object()) fail(key, "must be an object");
+  return found;
+}
+
 const Json& DocumentSection::value() const { return document_->value.at(Json::json_pointer(pointer_)); }
+
+std::int64_t DocumentSection::number_at(const std::string& pointer, const Json& value, std::int64_t least,
+                                        std::int64_t most) const {
+  if (!value.is_number_integer() || value < least || value > most) {
+    fail_at(pointer, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  return value.get<std::int64_t>();
+}
 
 void DocumentSection::fail_at(const std::string& pointer, const std::string& message, const std::string& remedy) const {
   const auto found = document_->positions.find(pointer);

@@ -12,28 +12,36 @@
 
 namespace gpuinfer::policies {
 
+/// The document is not what it should be; `what()` starts with "NAME:LINE:COLUMN: ".
+class PolicyDocumentError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What a text must be, and how a message calls that ("the name of a namespace").
 struct Grammar {
   bool (*accepts)(std::string_view);
   const char* description;
 };
 
-/// One object of a YAML document. Each read() leaves its target alone where the key is absent, and throws
+/// One object of a YAML document. A function that reads a key gives nothing where the key is absent, and throws
 /// PolicyDocumentError where the value is wrong. close() throws it for keys that nothing has read.
 class DocumentSection {
  public:
-  /// The whole document, and an object in it. Both keep a reference to `document`.
+  /// The whole document. It is kept by reference.
   DocumentSection(const YamlDocument& document, std::string file_name);
-  std::optional<DocumentSection> section(const std::string& key);
 
-  void read(const std::string& key, bool& target);
-  void read(const std::string& key, std::string& target, Grammar grammar);
-  void read(const std::string& key, std::vector<std::string>& target, Grammar element);
-  void read(const std::string& key, std::map<std::string, std::string>& target, Grammar keys, Grammar values);
-  /// A quantity above zero.
-  void read_bytes(const std::string& key, std::int64_t& target);
-  /// A whole number from 1 to 100.
-  void read_percent(const std::string& key, std::int64_t& target);
+  std::optional<DocumentSection> section(const std::string& key);
+  std::optional<std::vector<DocumentSection>> sections(const std::string& key);  ///< a list of objects
+  std::optional<std::map<std::string, DocumentSection>> section_map(const std::string& key, Grammar keys);
+
+  std::optional<bool> boolean(const std::string& key);
+  std::optional<std::string> text(const std::string& key, Grammar grammar);
+  std::optional<std::vector<std::string>> texts(const std::string& key, Grammar element);
+  std::optional<std::map<std::string, std::string>> text_map(const std::string& key, Grammar keys, Grammar values);
+  std::optional<std::int64_t> bytes(const std::string& key);  ///< a quantity above zero
+  std::optional<std::int64_t> whole_number(const std::string& key, std::int64_t least, std::int64_t most);
+  std::optional<std::vector<std::int64_t>> whole_numbers(const std::string& key, std::int64_t least, std::int64_t most);
 
   void close() const;
 
@@ -44,8 +52,12 @@ class DocumentSection {
   DocumentSection(const YamlDocument& document, std::string file_name, std::string pointer);
 
   const Json* find(const std::string& key);
+  const Json* find_list(const std::string& key);
+  const Json* find_object(const std::string& key);
   const Json& value() const;
-  [[noreturn]] void fail_at(const std::string& pointer, const std::string& message, const std::string& remedy) const;
+  std::int64_t number_at(const std::string& pointer, const Json& value, std::int64_t least, std::int64_t most) const;
+  [[noreturn]] void fail_at(const std::string& pointer, const std::string& message,
+                            const std::string& remedy = "") const;
   std::string pointer_to(const std::string& key) const;
 
   const YamlDocument* document_;

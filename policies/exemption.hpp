@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/json.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/settings.hpp"
 
 namespace gpuinfer::policies {
 

@@ -57,21 +57,23 @@ std::string_view name(Outcome outcome) {
   return "";
 }
 
-Injection inject(const Json& pod, const InjectionPolicy& policy, std::string_view request_namespace) {
+Injection inject(const Json& pod, const PolicySet& policies, std::string_view request_namespace) {
   check_pod(pod, "pod");
+  const std::shared_ptr<const InjectionPolicy> policy = policies.policy_for(pod, request_namespace);
   Injection injection;
   injection.object = pod;
-  if (is_exempt(pod, policy, request_namespace) || !asks_for_injection(pod)) return injection;
+  const bool is_wanted = injection_choice(pod).value_or(policy->inject_selected);
+  if (!is_wanted || is_exempt(pod, *policy, request_namespace)) return injection;
 
   const ParsedAnnotations parsed = parse_annotations(pod);
-  if (!parsed.problems.empty()) return rejection(pod, policy, parsed.problems);
+  if (!parsed.problems.empty()) return rejection(pod, *policy, parsed.problems);
   try {
-    apply_policies(injection, parsed.values, policy);
+    apply_policies(injection, parsed.values, *policy);
   } catch (const AnnotationError& error) {
-    return rejection(pod, policy, {error.what()});
+    return rejection(pod, *policy, {error.what()});
   }
   injection.outcome = Outcome::kInjected;
-  note_injection(injection.object, policy, injection.actions);
+  note_injection(injection.object, *policy, injection.actions);
   return injection;
 }
 

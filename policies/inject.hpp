@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "base/json.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 namespace gpuinfer::policies {
 
 enum class Outcome {
-  kUntouched,  ///< did not ask for it (no gpuinfer.dev/inject: "true"), or is never changed (mirror pod, kube-system)
+  kUntouched,  ///< nobody asked for it, or it is never changed (mirror pod, kube-system)
   kInjected,   ///< went through the policies; `actions` is empty where nothing was left to do
   kInvalid,    ///< its annotations are wrong: admitted as it came, with `warnings`
   kDenied,     ///< its annotations are wrong: refused with `denial`
@@ -38,6 +38,6 @@ struct Injection {
 /// Applies the policies to a pod (raw JSON of a v1 Pod; fields that we do not know pass through untouched). Injecting
 /// the result again changes nothing. `request_namespace` counts where the pod names no namespace itself. Throws Error
 /// where a field that the policies read has another JSON type than Kubernetes gives it.
-Injection inject(const Json& pod, const InjectionPolicy& policy, std::string_view request_namespace = {});
+Injection inject(const Json& pod, const PolicySet& policies, std::string_view request_namespace = {});
 
 }  // namespace gpuinfer::policies

@@ -6,6 +6,7 @@ namespace gpuinfer::policies {
 
 namespace {
 
+constexpr std::size_t kMaxLabelLength = 63;
 constexpr std::size_t kMaxSubdomainLength = 253;
 constexpr int kMaxModelNameParts = 4;
 
@@ -24,7 +25,7 @@ bool is_model_name_part(std::string_view part) {
 
 }  // namespace
 
-bool is_dns_label(std::string_view name) { return name.size() <= 63 && is_domain_part(name); }
+bool is_dns_label(std::string_view name) { return name.size() <= kMaxLabelLength && is_domain_part(name); }
 
 bool is_dns_subdomain(std::string_view name) {
   if (name.size() > kMaxSubdomainLength) return false;
@@ -34,6 +35,20 @@ bool is_dns_subdomain(std::string_view name) {
     if (dot == std::string_view::npos) return true;
     name.remove_prefix(dot + 1);
   }
+}
+
+bool is_label_value(std::string_view value) {
+  const auto is_alphanumeric = [](char c) { return is_lower_alphanumeric(c) || (c >= 'A' && c <= 'Z'); };
+  if (value.empty()) return true;
+  return value.size() <= kMaxLabelLength && is_alphanumeric(value.front()) && is_alphanumeric(value.back()) &&
+         std::all_of(value.begin(), value.end(),
+                     [&](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+bool is_label_key(std::string_view key) {
+  const std::size_t slash = key.find('/');
+  if (slash == std::string_view::npos) return !key.empty() && is_label_value(key);
+  return is_dns_subdomain(key.substr(0, slash)) && slash + 1 < key.size() && is_label_value(key.substr(slash + 1));
 }
 
 bool is_model_name(std::string_view name) {

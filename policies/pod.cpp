@@ -29,8 +29,11 @@ Shape pod_shape() {
                              {"hostIPC", boolean()},
                              {"os", object({{"name", text()}})},
                              {"nodeSelector", map(text())}});
-  const Shape metadata =
-      object({{"name", text()}, {"generateName", text()}, {"namespace", text()}, {"annotations", map(text())}});
+  const Shape metadata = object({{"name", text()},
+                                 {"generateName", text()},
+                                 {"namespace", text()},
+                                 {"labels", map(text())},
+                                 {"annotations", map(text())}});
   return object({{"metadata", metadata}, {"spec", spec}});
 }
 
@@ -49,23 +52,41 @@ void check_pod(const Json& pod, const std::string& path) {
   check_shape(pod, shape, path);
 }
 
-std::string Container::name() const { return text_at(*json, "name"); }
+namespace {
 
-std::vector<Container> containers(Json& pod) {
-  std::vector<Container> result;
+template <typename JsonType>
+std::vector<BasicContainer<JsonType>> containers_of(JsonType& pod) {
+  std::vector<BasicContainer<JsonType>> result;
   const auto spec = pod.find("spec");
   if (spec == pod.end() || spec->is_null()) return result;
   for (const char* key : {"containers", "initContainers"}) {
     const auto found = spec->find(key);
     if (found == spec->end() || found->is_null()) continue;
     const bool is_init = key == std::string_view("initContainers");
-    for (Json& container : *found) {
+    for (JsonType& container : *found) {
       if (!container.is_object()) continue;
       const bool is_sidecar = text_at(container, "restartPolicy") == "Always";
       result.push_back({&container, !is_init || is_sidecar, is_init});
     }
   }
   return result;
+}
+
+}  // namespace
+
+template <typename JsonType>
+std::string BasicContainer<JsonType>::name() const {
+  return text_at(*json, "name");
+}
+template struct BasicContainer<Json>;
+template struct BasicContainer<const Json>;
+
+std::vector<Container> containers(Json& pod) { return containers_of(pod); }
+std::vector<ConstContainer> containers(const Json& pod) { return containers_of(pod); }
+
+std::string namespace_of(const Json& object, std::string_view request_namespace) {
+  std::string own = text_at(member(object, "metadata"), "namespace");
+  return own.empty() ? std::string(request_namespace) : own;
 }
 
 std::string text_at(const Json& object, const char* key) {

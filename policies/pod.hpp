@@ -13,9 +13,13 @@ namespace gpuinfer::policies {
 /// functions below are safe. `path` names the pod in the message ("pod", "deployment.spec.template").
 void check_pod(const Json& pod, const std::string& path);
 
+/// The namespace that `object` names, or else the one of the request that brought it.
+std::string namespace_of(const Json& object, std::string_view request_namespace);
+
 /// One element of spec.containers or spec.initContainers. Ephemeral containers are never looked at.
-struct Container {
-  Json* json;
+template <typename JsonType>
+struct BasicContainer {
+  JsonType* json;
   /// False for an init container that runs to its end before the pod starts; a native sidecar (an init container with
   /// restartPolicy: Always) runs as long as the pod does.
   bool is_long_running;
@@ -23,10 +27,13 @@ struct Container {
 
   std::string name() const;
 };
+using Container = BasicContainer<Json>;
+using ConstContainer = BasicContainer<const Json>;
 
 /// Containers first, then init containers. They point into `pod` and are good until a key is added to pod.spec, because
 /// an ordered object copies its values when it grows.
 std::vector<Container> containers(Json& pod);
+std::vector<ConstContainer> containers(const Json& pod);
 
 /// The string at `key`, "" where it is absent or null.
 std::string text_at(const Json& object, const char* key);

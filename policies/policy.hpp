@@ -7,7 +7,7 @@
 
 #include "base/json.hpp"
 #include "policies/annotations.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/settings.hpp"
 
 namespace gpuinfer::policies {
 

@@ -1,10 +1,10 @@
 #include "policies/policy_document.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "policies/document_section.hpp"
-#include "policies/embedded.hpp"
 #include "policies/image_reference.hpp"
 #include "policies/names.hpp"
 
@@ -40,6 +40,12 @@ bool is_mount_path(std::string_view text) {
          text.find("//") == std::string_view::npos && text.find("/.") == std::string_view::npos;
 }
 
+bool is_namespace_glob(std::string_view text) {
+  std::string name(text);
+  std::replace(name.begin(), name.end(), '*', 'x');
+  return is_dns_label(name);
+}
+
 /// A resource with a domain: nvidia.com/gpu.
 bool is_extended_resource(std::string_view text) {
   const std::size_t slash = text.find('/');
@@ -48,7 +54,7 @@ bool is_extended_resource(std::string_view text) {
 }
 
 constexpr Grammar kDocumentName{is_dns_subdomain, "a name of lower-case letters, digits, '-' and '.'"};
-constexpr Grammar kNamespaceName{is_dns_label, "the name of a namespace"};
+constexpr Grammar kNamespaceGlob{is_namespace_glob, "the name of a namespace, in which * stands for any characters"};
 constexpr Grammar kDeviceName{is_extended_resource, "the name of an extended resource, such as nvidia.com/gpu"};
 constexpr Grammar kRegistry{is_registry_or_empty, "HOST[:PORT][/PATH], or empty"};
 constexpr Grammar kRegistryHost{is_registry_host, "a registry's host, such as ghcr.io (docker.io for Docker Hub)"};
@@ -57,96 +63,148 @@ constexpr Grammar kClaimName{is_dns_subdomain, "the name of a PersistentVolumeCl
 constexpr Grammar kStoreName{is_dns_label, "a store's name, such as s3"};
 constexpr Grammar kMountPath{is_mount_path, "an absolute path, such as /models"};
 constexpr Grammar kReaction{[](std::string_view text) { return text == "warn" || text == "deny"; }, "warn or deny"};
+constexpr Grammar kInjectWhom{[](std::string_view text) { return text == "annotated" || text == "selected"; },
+                              "annotated or selected"};
+constexpr Grammar kLabelKey{is_label_key, "the key of a label, such as app.kubernetes.io/name"};
+constexpr Grammar kLabelValue{is_label_value, "the value of a label"};
+constexpr Grammar kImageGlob{[](std::string_view text) { return !text.empty(); },
+                             "an image reference, in which * stands for any characters"};
 
-void read(DocumentSection section, GpuTolerationSettings& settings) {
-  section.read("enabled", settings.enabled);
-  section.read("keys", settings.keys, kDeviceName);
-  section.close();
-}
-
-void read(DocumentSection section, SharedMemorySettings& settings) {
-  section.read("enabled", settings.enabled);
-  section.read_bytes("perGpu", settings.per_gpu_bytes);
-  section.read_bytes("maximum", settings.maximum_bytes);
-  section.read_percent("memoryLimitPercent", settings.memory_limit_percent);
-  section.close();
-}
-
-void read(DocumentSection section, ImageRegistrySettings& settings) {
-  section.read("enabled", settings.enabled);
-  section.read("registry", settings.registry, kRegistry);
-  section.read("rewrites", settings.rewrites, kRegistryHost, kPrefix);
-  section.close();
-}
-
-void read(DocumentSection section, ModelStorageSettings& settings) {
-  section.read("enabled", settings.enabled);
-  section.read("mountPath", settings.mount_path, kMountPath);
-  section.read("defaultClaim", settings.default_claim, kClaimName);
-  section.read("storage", settings.storage, kStoreName, kClaimName);
-  section.close();
-}
-
+/// Turns the values that a section gives into writes to one policy's settings.
 template <typename Settings>
-void read_policy(DocumentSection& spec, const char* key, Settings& settings) {
-  if (std::optional<DocumentSection> section = spec.section(key)) read(std::move(*section), settings);
+struct Writer {
+  Settings InjectionPolicy::*settings;
+  std::vector<SettingWrite>* writes;
+
+  template <typename T>
+  void operator()(T Settings::*field, const std::optional<T>& value) const {
+    if (!value) return;
+    writes->push_back(
+        [settings = settings, field, value = *value](InjectionPolicy& policy) { (policy.*settings).*field = value; });
+  }
+};
+
+void read(DocumentSection section, Writer<GpuTolerationSettings> write) {
+  write(&GpuTolerationSettings::enabled, section.boolean("enabled"));
+  write(&GpuTolerationSettings::keys, section.texts("keys", kDeviceName));
+  section.close();
 }
 
-void read_spec(DocumentSection spec, InjectionPolicy& policy) {
-  std::string reaction = policy.on_invalid_annotation == OnInvalidAnnotation::kDeny ? "deny" : "warn";
-  spec.read("onInvalidAnnotation", reaction, kReaction);
-  policy.on_invalid_annotation = reaction == "deny" ? OnInvalidAnnotation::kDeny : OnInvalidAnnotation::kWarn;
-  spec.read("excludedNamespaces", policy.excluded_namespaces, kNamespaceName);
-  read_policy(spec, "gpuToleration", policy.gpu_toleration);
-  read_policy(spec, "sharedMemory", policy.shared_memory);
-  read_policy(spec, "imageRegistry", policy.image_registry);
-  read_policy(spec, "modelStorage", policy.model_storage);
+void read(DocumentSection section, Writer<SharedMemorySettings> write) {
+  write(&SharedMemorySettings::enabled, section.boolean("enabled"));
+  write(&SharedMemorySettings::per_gpu_bytes, section.bytes("perGpu"));
+  write(&SharedMemorySettings::maximum_bytes, section.bytes("maximum"));
+  write(&SharedMemorySettings::memory_limit_percent, section.whole_number("memoryLimitPercent", 1, 100));
+  section.close();
+}
+
+void read(DocumentSection section, Writer<ImageRegistrySettings> write) {
+  write(&ImageRegistrySettings::enabled, section.boolean("enabled"));
+  write(&ImageRegistrySettings::registry, section.text("registry", kRegistry));
+  write(&ImageRegistrySettings::rewrites, section.text_map("rewrites", kRegistryHost, kPrefix));
+  section.close();
+}
+
+void read(DocumentSection section, Writer<ModelStorageSettings> write) {
+  write(&ModelStorageSettings::enabled, section.boolean("enabled"));
+  write(&ModelStorageSettings::mount_path, section.text("mountPath", kMountPath));
+  write(&ModelStorageSettings::default_claim, section.text("defaultClaim", kClaimName));
+  write(&ModelStorageSettings::storage, section.text_map("storage", kStoreName, kClaimName));
+  section.close();
+}
+
+LabelRequirement read_label_requirement(DocumentSection section) {
+  static const std::map<std::string, LabelRequirement::Operator, std::less<>> operators{
+      {"In", LabelRequirement::Operator::kIn},
+      {"NotIn", LabelRequirement::Operator::kNotIn},
+      {"Exists", LabelRequirement::Operator::kExists},
+      {"DoesNotExist", LabelRequirement::Operator::kDoesNotExist}};
+  const Grammar operation{[](std::string_view text) { return operators.contains(text); },
+                          "In, NotIn, Exists or DoesNotExist"};
+  LabelRequirement requirement;
+  requirement.key = section.text("key", kLabelKey).value_or("");
+  const std::string operator_name = section.text("operator", operation).value_or("");
+  if (requirement.key.empty() || operator_name.empty()) section.fail("", "must have a key and an operator");
+  requirement.operation = operators.at(operator_name);
+  requirement.values = section.texts("values", kLabelValue).value_or(std::vector<std::string>());
+  const bool takes_values = operator_name == "In" || operator_name == "NotIn";
+  if (takes_values == requirement.values.empty()) {
+    section.fail("", takes_values ? "must have values" : "must not have values: its operator compares nothing");
+  }
+  section.close();
+  return requirement;
+}
+
+Selector read_selector(DocumentSection section) {
+  Selector selector;
+  selector.namespaces = section.texts("namespaces", kNamespaceGlob).value_or(std::vector<std::string>());
+  const auto labels = section.text_map("matchLabels", kLabelKey, kLabelValue);
+  for (const auto& [key, value] : labels.value_or(std::map<std::string, std::string>())) {
+    selector.labels.push_back({key, LabelRequirement::Operator::kIn, {value}});
+  }
+  if (const auto expressions = section.sections("matchExpressions")) {
+    for (const DocumentSection& expression : *expressions) {
+      selector.labels.push_back(read_label_requirement(expression));
+    }
+  }
+  selector.images = section.texts("images", kImageGlob).value_or(std::vector<std::string>());
+  selector.requests_gpu = section.boolean("requestsGpu");
+  section.close();
+  if (selector.picks_everything()) {
+    section.fail("", "has no condition", "leave the selector out where a document is for every pod");
+  }
+  return selector;
+}
+
+void read_spec(DocumentSection spec, PolicyDocument& document) {
+  std::vector<SettingWrite>& writes = document.writes;
+  const auto read_policy = [&](const char* key, auto InjectionPolicy::*settings) {
+    if (std::optional<DocumentSection> section = spec.section(key))
+      read(std::move(*section), Writer{settings, &writes});
+  };
+  if (std::optional<DocumentSection> selector = spec.section("selector")) {
+    document.selector = read_selector(std::move(*selector));
+  }
+  if (const auto whom = spec.text("inject", kInjectWhom)) {
+    if (*whom == "selected" && document.selector.picks_everything()) {
+      spec.fail("inject", "must be annotated in a document without a selector",
+                "say in spec.selector which pods are injected without being asked for");
+    }
+    writes.push_back(
+        [is_selected = *whom == "selected"](InjectionPolicy& policy) { policy.inject_selected = is_selected; });
+  }
+  if (const auto reaction = spec.text("onInvalidAnnotation", kReaction)) {
+    const auto value = *reaction == "deny" ? OnInvalidAnnotation::kDeny : OnInvalidAnnotation::kWarn;
+    writes.push_back([value](InjectionPolicy& policy) { policy.on_invalid_annotation = value; });
+  }
+  if (auto excluded = spec.texts("excludedNamespaces", kNamespaceGlob)) {
+    writes.push_back([value = *excluded](InjectionPolicy& policy) { policy.excluded_namespaces = value; });
+  }
+  read_policy("gpuToleration", &InjectionPolicy::gpu_toleration);
+  read_policy("sharedMemory", &InjectionPolicy::shared_memory);
+  read_policy("imageRegistry", &InjectionPolicy::image_registry);
+  read_policy("modelStorage", &InjectionPolicy::model_storage);
   spec.close();
-}
-
-/// Reads `text` over `policy`, so that what the document leaves out stays as it is.
-void overlay(std::string_view text, const std::string& file_name, InjectionPolicy& policy) {
-  const std::vector<YamlDocument> documents = parse_yaml(text, file_name);
-  if (documents.size() != 1) {
-    throw PolicyDocumentError(
-        file_name + ":1:1: holds " + std::to_string(documents.size()) + " documents instead of one InjectionPolicy",
-        "start from the default document in docs/policies.md");
-  }
-  DocumentSection document(documents.front(), file_name);
-  std::string api_version;
-  std::string kind;
-  document.read("apiVersion", api_version, {[](std::string_view v) { return v == kApiVersion; }, kApiVersion});
-  document.read("kind", kind, {[](std::string_view v) { return v == kKind; }, kKind});
-  if (api_version.empty() || kind.empty()) {
-    document.fail("", std::string("must say apiVersion: ") + kApiVersion + " and kind: " + kKind);
-  }
-  policy.name.clear();
-  if (std::optional<DocumentSection> metadata = document.section("metadata")) {
-    metadata->read("name", policy.name, kDocumentName);
-    metadata->close();
-  }
-  if (policy.name.empty()) document.fail("", "must have a metadata.name");
-  if (std::optional<DocumentSection> spec = document.section("spec")) read_spec(std::move(*spec), policy);
-  document.close();
 }
 
 }  // namespace
 
-InjectionPolicy parse_policy_document(std::string_view text, const std::string& file_name) {
-  InjectionPolicy policy = default_policy();
-  overlay(text, file_name, policy);
-  return policy;
+PolicyDocument read_policy_document(const YamlDocument& yaml, const std::string& file_name) {
+  DocumentSection root(yaml, file_name);
+  const auto api_version = root.text("apiVersion", {[](std::string_view v) { return v == kApiVersion; }, kApiVersion});
+  const auto kind = root.text("kind", {[](std::string_view v) { return v == kKind; }, kKind});
+  if (!api_version || !kind) {
+    root.fail("", std::string("must say apiVersion: ") + kApiVersion + " and kind: " + kKind);
+  }
+  PolicyDocument document;
+  if (std::optional<DocumentSection> metadata = root.section("metadata")) {
+    document.name = metadata->text("name", kDocumentName).value_or("");
+    metadata->close();
+  }
+  if (document.name.empty()) root.fail("", "must have a metadata.name");
+  if (std::optional<DocumentSection> spec = root.section("spec")) read_spec(std::move(*spec), document);
+  root.close();
+  return document;
 }
-
-const InjectionPolicy& default_policy() {
-  static const InjectionPolicy policy = [] {
-    InjectionPolicy parsed;
-    overlay(default_policy_text(), "default_policy.yaml", parsed);
-    return parsed;
-  }();
-  return policy;
-}
-
-std::string_view default_policy_text() { return embedded::default_policy_yaml; }
 
 }  // namespace gpuinfer::policies

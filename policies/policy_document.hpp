@@ -1,76 +1,28 @@
-// The InjectionPolicy document: what a platform team switches on, and with which settings.
+// One InjectionPolicy document: which objects it picks, and the settings that it writes.
 #pragma once
 
-#include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "base/error.hpp"
+#include "base/yaml.hpp"
+#include "policies/selector.hpp"
+#include "policies/settings.hpp"
 
 namespace gpuinfer::policies {
 
-/// What happens to an object whose gpuinfer.dev/ annotations are wrong.
-enum class OnInvalidAnnotation {
-  kWarn,  ///< it is admitted as it came, with a warning
-  kDeny,  ///< it is refused with the reason
+/// A document does not hold settings but writes them over those of the documents before it, so that what it leaves out
+/// stays as it was.
+using SettingWrite = std::function<void(InjectionPolicy&)>;
+
+/// One `kind: InjectionPolicy` document.
+struct PolicyDocument {
+  std::string name;   ///< metadata.name
+  Selector selector;  ///< which objects it is about
+  std::vector<SettingWrite> writes;
 };
 
-/// Which devices count as GPUs, by resource name; the taint of their nodes has the same key.
-struct GpuTolerationSettings {
-  bool enabled = false;
-  std::vector<std::string> keys;
-};
-
-/// How large /dev/shm becomes: `per_gpu_bytes` for each GPU, at most `maximum_bytes`, and at most
-/// `memory_limit_percent` of the memory limit, because what is written there counts against that limit.
-struct SharedMemorySettings {
-  bool enabled = false;
-  std::int64_t per_gpu_bytes = 0;
-  std::int64_t maximum_bytes = 0;
-  std::int64_t memory_limit_percent = 0;
-};
-
-/// Where images come from. An empty `registry` turns the policy off.
-struct ImageRegistrySettings {
-  bool enabled = false;
-  std::string registry;                         ///< a host, with a port and a path where needed
-  std::map<std::string, std::string> rewrites;  ///< upstream host → prefix in `registry` ("" for none)
-};
-
-/// Where weights are: claims in the pod's own namespace, mounted at `mount_path`.
-struct ModelStorageSettings {
-  bool enabled = false;
-  std::string default_claim;
-  std::string mount_path;
-  std::map<std::string, std::string> storage;  ///< a store's name in the annotation → a claim's name
-};
-
-/// One `kind: InjectionPolicy` document. Every setting that a document leaves out has the value of the default
-/// document.
-struct InjectionPolicy {
-  std::string name;
-  OnInvalidAnnotation on_invalid_annotation = OnInvalidAnnotation::kWarn;
-  std::vector<std::string> excluded_namespaces;
-  GpuTolerationSettings gpu_toleration;
-  SharedMemorySettings shared_memory;
-  ImageRegistrySettings image_registry;
-  ModelStorageSettings model_storage;
-};
-
-/// The document is not an InjectionPolicy; `what()` starts with "NAME:LINE:COLUMN: ".
-class PolicyDocumentError : public Error {
- public:
-  using Error::Error;
-};
-
-/// Reads one YAML document; `file_name` is for messages. Unknown keys are errors. Throws YamlError (not YAML) or
-/// PolicyDocumentError.
-InjectionPolicy parse_policy_document(std::string_view text, const std::string& file_name);
-
-/// The document that is installed unless a user brings another one, and its text (default_policy.yaml).
-const InjectionPolicy& default_policy();
-std::string_view default_policy_text();
+/// Checks and reads `document`; `file_name` is for messages. Unknown keys are errors. Throws PolicyDocumentError.
+PolicyDocument read_policy_document(const YamlDocument& document, const std::string& file_name);
 
 }  // namespace gpuinfer::policies

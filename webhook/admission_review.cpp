@@ -76,16 +76,16 @@ void check_review(const Json& review) {
   if (text_at(member(review, "request"), "uid").empty()) throw BadReview("the review has no request with a uid");
 }
 
-policies::Injection decide(const Json& request, const policies::InjectionPolicy& policy) {
+policies::Injection decide(const Json& request, const policies::PolicySet& policies) {
   const Json& object = member(request, "object");
   const std::string operation = text_at(request, "operation");
   const bool is_subresource = !text_at(request, "subResource").empty();
-  const bool may_change = operation == "CREATE" || (operation == "UPDATE" && policies::is_workload(object));
+  const bool may_change = operation == "CREATE" || (operation == "UPDATE" && policies::may_change_on_update(object));
   if (is_subresource || !may_change || !object.is_object()) return {};
   try {
-    return policies::admit(object, policy, text_at(request, "namespace"));
+    return policies::admit(object, policies, text_at(request, "namespace"));
   } catch (const Error& error) {
-    return policies::rejection(object, policy, {error.what()});
+    return policies::rejection(object, policies.unselected(), {error.what()});
   }
 }
 
@@ -121,7 +121,7 @@ Json parse_body(std::string_view body) {
   }
 }
 
-AdmissionResult review(const Json& review, const policies::InjectionPolicy& policy) {
+AdmissionResult review(const Json& review, const policies::PolicySet& policies) {
   check_review(review);
   const Json& request = review["request"];
   AdmissionResult result;
@@ -130,7 +130,7 @@ AdmissionResult review(const Json& review, const policies::InjectionPolicy& poli
   result.operation = text_at(request, "operation");
   result.object_namespace = text_at(request, "namespace");
   result.object_name = text_at(request, "name");
-  result.injection = decide(request, policy);
+  result.injection = decide(request, policies);
 
   const policies::Injection& injection = result.injection;
   Json response = {{"uid", result.uid}, {"allowed", injection.outcome != policies::Outcome::kDenied}};

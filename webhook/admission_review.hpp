@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "policies/inject.hpp"
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 namespace gpuinfer::webhook {
 
@@ -35,9 +35,9 @@ struct AdmissionResult {
 /// The JSON value of a request body. Throws BadReview where it is no JSON or nested deeper than any Kubernetes object.
 Json parse_body(std::string_view body);
 
-/// Pods are injected on CREATE only (almost nothing of a pod may change later), Deployments propagate their annotations
-/// on CREATE and UPDATE, everything else (other kinds, subresources, DELETE) is allowed as it is. An object that the
-/// policies cannot read counts as one with wrong annotations. Throws BadReview.
-AdmissionResult review(const Json& review, const policies::InjectionPolicy& policy);
+/// Pods are injected on CREATE only (almost nothing of a pod may change later), workloads propagate their annotations
+/// on CREATE and UPDATE (a Job on CREATE), everything else (other kinds, subresources, DELETE) is allowed as it is. An
+/// object that the policies cannot read counts as one with wrong annotations. Throws BadReview.
+AdmissionResult review(const Json& review, const policies::PolicySet& policies);
 
 }  // namespace gpuinfer::webhook

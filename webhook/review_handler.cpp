@@ -67,7 +67,7 @@ void ReviewHandler::operator()(const httplib::Request& request, httplib::Respons
   }
   const Clock::time_point start = Clock::now();
   try {
-    const AdmissionResult result = review(parse_body(*body), *policy_.get());
+    const AdmissionResult result = review(parse_body(*body), *policies_.get());
     response.set_content(result.response.dump(), "application/json");
     const Clock::duration duration = Clock::now() - start;
     metrics_.count_review(result, duration);

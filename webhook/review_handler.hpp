@@ -3,7 +3,7 @@
 
 #include <httplib.h>
 
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 #include "webhook/current.hpp"
 #include "webhook/metrics.hpp"
 
@@ -15,8 +15,8 @@ inline constexpr std::size_t kMaxBodyBytes = 4 << 20;
 /// POST /mutate. Answers 415 (no JSON), 413 (too large) and 400 (no AdmissionReview) with a JSON body {"error": …}.
 class ReviewHandler {
  public:
-  ReviewHandler(const Current<policies::InjectionPolicy>& policy, Metrics& metrics)
-      : policy_(policy), metrics_(metrics) {}
+  ReviewHandler(const Current<policies::PolicySet>& policies, Metrics& metrics)
+      : policies_(policies), metrics_(metrics) {}
 
   void operator()(const httplib::Request& request, httplib::Response& response,
                   const httplib::ContentReader& read_content) const;
@@ -24,7 +24,7 @@ class ReviewHandler {
  private:
   void refuse(httplib::Response& response, int status, const std::string& reason, const std::string& message) const;
 
-  const Current<policies::InjectionPolicy>& policy_;
+  const Current<policies::PolicySet>& policies_;
   Metrics& metrics_;
 };
 

@@ -60,35 +60,22 @@ int present_certificate(SSL* connection, void* certificate) {
   return static_cast<const Current<Certificate>*>(certificate)->get()->use_for(connection) ? 1 : 0;
 }
 
-std::vector<std::filesystem::path> certificate_paths(const ServerOptions& options) {
-  return {options.tls_cert, options.tls_key};
-}
-
 std::vector<std::filesystem::path> policy_paths(const ServerOptions& options) {
   return options.policy.empty() ? std::vector<std::filesystem::path>{} : std::vector{options.policy};
 }
 
-Certificate load_certificate(const ServerOptions& options, const FileWatch::Contents& pair) {
-  try {
-    return Certificate(pair[0], pair[1]);
-  } catch (const Error& error) {
-    throw Error(options.tls_cert.string() + ", " + options.tls_key.string() + ": " + error.what(),
-                "put the server's certificate chain and its key there, both in PEM");
-  }
-}
-
-policies::InjectionPolicy load_policy(const ServerOptions& options, const FileWatch::Contents& document) {
-  return document.empty() ? policies::default_policy()
-                          : policies::parse_policy_document(document.front(), options.policy.string());
+policies::PolicySet load_policies(const ServerOptions& options, const FileWatch::Contents& document) {
+  return document.empty() ? policies::default_policies()
+                          : policies::parse_policy_files({{options.policy.string(), document.front()}});
 }
 
 }  // namespace
 
-Server::Server(const ServerOptions& options)
-    : Server(options, {read_files(certificate_paths(options)), read_files(policy_paths(options))}) {}
+Server::Server(const ServerOptions& options, Certificate certificate)
+    : Server(options, std::move(certificate), read_files(policy_paths(options))) {}
 
-Server::Server(const ServerOptions& options, const Files& files)
-    : certificate_(load_certificate(options, files.certificate)), policy_(load_policy(options, files.policy)) {
+Server::Server(const ServerOptions& options, Certificate certificate, const FileWatch::Contents& policy_files)
+    : certificate_(std::move(certificate)), policies_(load_policies(options, policy_files)) {
   metrics_.set_certificate_expiry(certificate_.get()->not_after());
   const std::function<bool(SSL_CTX&)> set_up_tls = [this](SSL_CTX& context) {
     SSL_CTX_set_cert_cb(&context, present_certificate, &certificate_);
@@ -103,7 +90,13 @@ Server::Server(const ServerOptions& options, const Files& files)
   https_ = std::move(https);
   http_ = std::move(http);
   add_routes();
-  watch_files(options, files);
+  if (!options.policy.empty()) {
+    policy_watch_ =
+        std::make_unique<FileWatch>(policy_paths(options), policy_files, options.reload_interval,
+                                    [this, name = options.policy.string()](const FileWatch::Contents& contents) {
+                                      reload_policy(name, contents.front());
+                                    });
+  }
   https_thread_ = std::thread([this] { https_->listen_after_bind(); });
   http_thread_ = std::thread([this] { http_->listen_after_bind(); });
   while (!https_->is_running() || !http_->is_running()) std::this_thread::yield();  // stop() before would be lost
@@ -118,7 +111,7 @@ Server::~Server() {
 }
 
 void Server::add_routes() {
-  https_->Post("/mutate", httplib::Server::HandlerWithContentReader(ReviewHandler(policy_, metrics_)));
+  https_->Post("/mutate", httplib::Server::HandlerWithContentReader(ReviewHandler(policies_, metrics_)));
 
   http_->Get("/healthz",
              [](const httplib::Request&, httplib::Response& response) { response.set_content("ok\n", "text/plain"); });
@@ -132,36 +125,23 @@ void Server::add_routes() {
   });
 }
 
-void Server::watch_files(const ServerOptions& options, const Files& files) {
-  certificate_watch_ =
-      std::make_unique<FileWatch>(certificate_paths(options), files.certificate, options.reload_interval,
-                                  [this](const FileWatch::Contents& contents) { reload_certificate(contents); });
-  if (options.policy.empty()) return;
-  policy_watch_ =
-      std::make_unique<FileWatch>(policy_paths(options), files.policy, options.reload_interval,
-                                  [this, name = options.policy.string()](const FileWatch::Contents& contents) {
-                                    reload_policy(name, contents.front());
-                                  });
+void Server::use_certificate(Certificate certificate) {
+  metrics_.set_certificate_expiry(certificate.not_after());
+  certificate_.set(std::move(certificate));
+  metrics_.count_certificate_reload(true);
+  log(LogLevel::kInfo, "new connections use the new certificate");
 }
 
-void Server::reload_certificate(const FileWatch::Contents& pair) {
-  try {
-    const Certificate certificate(pair[0], pair[1]);
-    certificate_.set(certificate);
-    metrics_.set_certificate_expiry(certificate.not_after());
-    metrics_.count_certificate_reload(true);
-    log(LogLevel::kInfo, "new connections use the new certificate");
-  } catch (const Error& error) {
-    metrics_.count_certificate_reload(false);
-    log(LogLevel::kError, "the changed certificate is not usable; the last one stays", {{"error", error.what()}});
-  }
+void Server::report_unusable_certificate(const Error& error) {
+  metrics_.count_certificate_reload(false);
+  log(LogLevel::kError, "the changed certificate is not usable; the last one stays", {{"error", error.what()}});
 }
 
 void Server::reload_policy(const std::string& file_name, const std::string& text) {
   try {
-    policies::InjectionPolicy policy = policies::parse_policy_document(text, file_name);
-    log(LogLevel::kInfo, "the new policy document counts", {{"document", policy.name}});
-    policy_.set(std::move(policy));
+    policies::PolicySet policies = policies::parse_policy_files({{file_name, text}});
+    log(LogLevel::kInfo, "the new policy documents count", {{"documents", policies.names()}});
+    policies_.set(std::move(policies));
     metrics_.count_policy_reload(true);
   } catch (const Error& error) {
     metrics_.count_policy_reload(false);

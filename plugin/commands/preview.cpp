@@ -32,7 +32,7 @@ void show_preview(const PreviewOptions& options, const GlobalOptions& global) {
   const PolicyFile policy = load_policy(options.policy);
   std::vector<Preview> previews;
   for (const Json& object : read_objects(options.path)) {
-    for (Preview& one : preview(object, policy.policy, global.namespace_name)) previews.push_back(std::move(one));
+    for (Preview& one : preview(object, policy.policies, global.namespace_name)) previews.push_back(std::move(one));
   }
   std::string denied;
   for (const Preview& one : previews) {

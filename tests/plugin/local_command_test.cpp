@@ -40,7 +40,7 @@ spec:
 TEST_CASE("every model of the catalogue becomes a local command through manifests and policies") {
   for (const Model& model : catalogue()) {
     INFO(model.name);
-    const Json pod = injected_pod(model_deployment(model, {}, ""), policies::default_policy());
+    const Json pod = injected_pod(model_deployment(model, {}, ""), policies::default_policies());
     const LocalCommand command = local_command(pod, "/m", 1);
     CHECK(command.environment.at("GPUINFER_MODEL") == "/m/" + model.name);
   }

@@ -11,7 +11,7 @@ namespace gpuinfer::plugin {
 TEST_CASE("--ecr sets the registry and keeps the comments") {
   const std::string registry = "111122223333.dkr.ecr.us-west-2.amazonaws.com";
   const PolicyFile policy = load_policy({.file = "", .registry = registry});
-  CHECK(policy.policy.image_registry.registry == registry);
+  CHECK(policy.policies.unselected().image_registry.registry == registry);
   CHECK(policy.text.find("    registry: \"" + registry + "\"\n") != std::string::npos);
   CHECK(policy.text.find("# Pull images through your own registry") != std::string::npos);
   CHECK(load_policy({}).text == policies::default_policy_text());

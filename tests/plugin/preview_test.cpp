@@ -15,7 +15,7 @@ namespace {
 std::vector<Preview> previews_of(const std::vector<Json>& objects) {
   std::vector<Preview> previews;
   for (const Json& object : objects) {
-    for (Preview& one : preview(object, policies::default_policy(), "")) previews.push_back(std::move(one));
+    for (Preview& one : preview(object, policies::default_policies(), "")) previews.push_back(std::move(one));
   }
   return previews;
 }

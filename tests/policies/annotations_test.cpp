@@ -37,9 +37,9 @@ TEST_CASE("every annotation is read into its field") {
 }
 
 TEST_CASE("an object without annotations asks for nothing") {
-  CHECK_FALSE(asks_for_injection(Json::object()));
-  CHECK_FALSE(asks_for_injection({{"metadata", nullptr}}));
-  CHECK_FALSE(asks_for_injection({{"metadata", {{"annotations", nullptr}}}}));
+  CHECK(injection_choice(Json::object()) == std::nullopt);
+  CHECK(injection_choice({{"metadata", nullptr}}) == std::nullopt);
+  CHECK(injection_choice({{"metadata", {{"annotations", nullptr}}}}) == std::nullopt);
   CHECK(parse_annotations(Json::object()).problems.empty());
 }
 

@@ -1,7 +1,6 @@
-// The golden cases: an object, the policy document that it meets, and what we answer.
+// The golden cases: an object, the policy documents that it meets, and what we answer.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,17 +9,26 @@
 
 namespace gpuinfer::policies {
 
-/// One testdata/NAME.yaml.
+/// One testdata/TOPIC/NAME.yaml: the object, then the policy documents, then below a line "--- # answer" what we say.
 struct GoldenCase {
-  std::string name;
+  std::string name;  ///< TOPIC/NAME
   Json object;
-  InjectionPolicy policy;  ///< the file's InjectionPolicy document, or the default one
+  std::string documents;     ///< the file's InjectionPolicy documents, as YAML; "" for the default one
+  PolicySet policies;        ///< what they add up to
+  std::string input;         ///< the file's text above the answer
+  std::string answer_as_is;  ///< the file's text below it
 };
 
 /// All of them, by name. The working directory is tests/.
 std::vector<GoldenCase> golden_cases();
 
-/// What testdata/NAME.expected.yaml holds: outcome, denial, warnings, actions and the patch.
+/// Pods of a quarter of a megabyte, too large to be worth reading: many containers, much environment, long texts.
+std::vector<GoldenCase> large_cases();
+
+/// What stands below "--- # answer": outcome, denial, warnings, actions and the patch.
 Json answer(const Json& before, const Injection& injection);
+
+/// Writes `text` below the input of `golden`.
+void record_answer(const GoldenCase& golden, const std::string& text);
 
 }  // namespace gpuinfer::policies

@@ -81,7 +81,7 @@ TEST_CASE("mutated policy documents") {
   std::mt19937 random(2);
   const std::string text(default_policy_text());
   for (int round = 0; round < 1500; ++round) {
-    accept_result_or_error([&] { parse_policy_document(mutated(text, random), "policy.yaml"); });
+    accept_result_or_error([&] { parse_policy_files({{"policy.yaml", mutated(text, random)}}); });
   }
 }
 
@@ -92,9 +92,9 @@ TEST_CASE("golden objects with values of wrong types") {
       const Json object = with_a_wrong_type(golden.object, random);
       INFO(object);
       accept_result_or_error([&] {
-        const Injection injection = admit(object, golden.policy);
+        const Injection injection = admit(object, golden.policies);
         CHECK_NOTHROW(object.patch(json_patch(object, injection.object)));
-        CHECK(admit(injection.object, golden.policy).actions.empty());
+        CHECK(admit(injection.object, golden.policies).actions.empty());
       });
     }
   }

@@ -1,4 +1,4 @@
-// Prints [{"name", "before", "patch", "after"}] of every golden case, for test_json_patch.py.
+// Prints [{"name", "before", "documents", "outcome", "patch", "after"}] of every golden case, for the tests in Python.
 #include <iostream>
 
 #include "policies/json_patch.hpp"
@@ -8,12 +8,16 @@ int main() {
   using namespace gpuinfer;
   using namespace gpuinfer::policies;
   Json all = Json::array();
-  for (const GoldenCase& golden : golden_cases()) {
-    const Json after = admit(golden.object, golden.policy).object;
+  const auto add = [&](const GoldenCase& golden) {
+    const Injection injection = admit(golden.object, golden.policies);
     all.push_back({{"name", golden.name},
                    {"before", golden.object},
-                   {"patch", json_patch(golden.object, after)},
-                   {"after", after}});
-  }
+                   {"documents", golden.documents},
+                   {"outcome", name(injection.outcome)},
+                   {"patch", json_patch(golden.object, injection.object)},
+                   {"after", injection.object}});
+  };
+  for (const GoldenCase& golden : golden_cases()) add(golden);
+  for (const GoldenCase& golden : large_cases()) add(golden);
   std::cout << all.dump() << "\n";
 }

@@ -1,7 +1,8 @@
 // policies/policy_document: settings, defaults, and errors with their place.
-#include "policies/policy_document.hpp"
+#include "policies/policy_set.hpp"
 
 #include "catch.hpp"
+#include "policies/document_section.hpp"
 
 using namespace gpuinfer;
 using namespace gpuinfer::policies;
@@ -10,11 +11,13 @@ namespace {
 
 const std::string kHead = "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: test}\n";
 
-InjectionPolicy parse(const std::string& spec) { return parse_policy_document(kHead + spec, "policy.yaml"); }
+InjectionPolicy parse(const std::string& spec) {
+  return parse_policy_files({{"policy.yaml", kHead + spec}}).unselected();
+}
 
 std::string error_of(const std::string& text) {
   try {
-    parse_policy_document(text, "policy.yaml");
+    parse_policy_files({{"policy.yaml", text}});
   } catch (const Error& error) {
     return error.what();
   }
@@ -24,7 +27,7 @@ std::string error_of(const std::string& text) {
 }  // namespace
 
 TEST_CASE("the default document switches the four policies on and keeps images where they are") {
-  const InjectionPolicy& policy = default_policy();
+  const InjectionPolicy& policy = default_policies().unselected();
   CHECK(policy.name == "default");
   CHECK(policy.on_invalid_annotation == OnInvalidAnnotation::kWarn);
   CHECK(policy.gpu_toleration.enabled);
@@ -48,7 +51,7 @@ TEST_CASE("a document changes what it says and leaves the rest") {
   CHECK(policy.on_invalid_annotation == OnInvalidAnnotation::kDeny);
   CHECK(policy.shared_memory.enabled);
   CHECK(policy.shared_memory.per_gpu_bytes == 512 << 20);
-  CHECK(policy.shared_memory.maximum_bytes == default_policy().shared_memory.maximum_bytes);
+  CHECK(policy.shared_memory.maximum_bytes == default_policies().unselected().shared_memory.maximum_bytes);
   CHECK(policy.shared_memory.memory_limit_percent == 25);
   CHECK(policy.image_registry.rewrites == std::map<std::string, std::string>{{"quay.io", ""}});
   CHECK(policy.model_storage.default_claim == "gpuinfer-models");
@@ -89,11 +92,15 @@ TEST_CASE("wrong documents are refused") {
   CHECK_THROWS_AS(parse(spec), PolicyDocumentError);
 }
 
-TEST_CASE("a file holds one InjectionPolicy with a name") {
-  CHECK_THROWS_AS(parse_policy_document("", "policy.yaml"), PolicyDocumentError);
-  CHECK_THROWS_AS(parse_policy_document(kHead + "---\n" + kHead, "policy.yaml"), PolicyDocumentError);
-  CHECK_THROWS_AS(parse_policy_document("apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\n", "policy.yaml"),
-                  PolicyDocumentError);
-  CHECK_THROWS_AS(parse_policy_document("metadata: {name: x}\n", "policy.yaml"), PolicyDocumentError);
-  CHECK_THROWS_AS(parse_policy_document("- 1\n", "policy.yaml"), PolicyDocumentError);
+TEST_CASE("a file holds InjectionPolicies with names of their own") {
+  const auto parse_file = [](const std::string& text) { return parse_policy_files({{"policy.yaml", text}}); };
+  const PolicySet two = parse_file(kHead + "---\n" + "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\n" +
+                                   "metadata: {name: second}\n");
+  CHECK(two.names() == std::vector<std::string>{"test", "second"});
+  CHECK(two.unselected().name == "test+second");
+  CHECK_THROWS_AS(parse_file(""), PolicyDocumentError);
+  CHECK_THROWS_AS(parse_file(kHead + "---\n" + kHead), PolicyDocumentError);
+  CHECK_THROWS_AS(parse_file("apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\n"), PolicyDocumentError);
+  CHECK_THROWS_AS(parse_file("metadata: {name: x}\n"), PolicyDocumentError);
+  CHECK_THROWS_AS(parse_file("- 1\n"), PolicyDocumentError);
 }

@@ -10,7 +10,7 @@
 
 using namespace gpuinfer;
 using namespace gpuinfer::webhook;
-using policies::default_policy;
+using policies::default_policies;
 using policies::Outcome;
 
 namespace {
@@ -26,7 +26,7 @@ Json deployment() {
 
 TEST_CASE("a pod gets a patch in base64, the uid back, and an account of what was done") {
   const Json pod = gpu_pod();
-  const AdmissionResult result = review(review_of(pod), default_policy());
+  const AdmissionResult result = review(review_of(pod), default_policies());
   CHECK(result.response["apiVersion"] == "admission.k8s.io/v1");
   CHECK(result.response["kind"] == "AdmissionReview");
   const Json& response = result.response["response"];
@@ -49,8 +49,8 @@ TEST_CASE("a pod gets a patch in base64, the uid back, and an account of what wa
 }
 
 TEST_CASE("an injected pod that comes again (reinvocation) gets no patch") {
-  const AdmissionResult first = review(review_of(gpu_pod()), default_policy());
-  const Json response = review(review_of(first.injection.object), default_policy()).response["response"];
+  const AdmissionResult first = review(review_of(gpu_pod()), default_policies());
+  const Json response = review(review_of(first.injection.object), default_policies()).response["response"];
   CHECK(response["allowed"] == true);
   CHECK_FALSE(response.contains("patch"));
   CHECK_FALSE(response.contains("patchType"));
@@ -69,7 +69,7 @@ TEST_CASE("what must not change is allowed as it is") {
       GENERATE_COPY(values<Json>({review_of(gpu_pod(), "UPDATE"), review_of(gpu_pod(), "CONNECT"), binding, deletion,
                                   without_object, review_of(service), review_of(deployment(), "DELETE")}));
   INFO(body);
-  const AdmissionResult result = review(body, default_policy());
+  const AdmissionResult result = review(body, default_policies());
   CHECK(result.response["response"]["allowed"] == true);
   CHECK_FALSE(result.response["response"].contains("patch"));
   CHECK(result.injection.outcome == Outcome::kUntouched);
@@ -78,12 +78,12 @@ TEST_CASE("what must not change is allowed as it is") {
 TEST_CASE("a pod in a namespace that only the request names is excluded by it") {
   Json body = review_of(gpu_pod());
   body["request"]["namespace"] = "kube-system";
-  CHECK(review(body, default_policy()).injection.outcome == Outcome::kUntouched);
+  CHECK(review(body, default_policies()).injection.outcome == Outcome::kUntouched);
 }
 
 TEST_CASE("a Deployment propagates on CREATE and on UPDATE") {
   const std::string operation = GENERATE("CREATE", "UPDATE");
-  const AdmissionResult result = review(review_of(deployment(), operation), default_policy());
+  const AdmissionResult result = review(review_of(deployment(), operation), default_policies());
   CHECK(Json::parse(base64_decode(result.response["response"]["patch"].get<std::string>()).value()) ==
         Json::parse(R"([{"op": "add", "path": "/spec/template/metadata",
                          "value": {"annotations": {"gpuinfer.dev/inject": "true"}}}])"));
@@ -92,15 +92,16 @@ TEST_CASE("a Deployment propagates on CREATE and on UPDATE") {
 TEST_CASE("wrong annotations warn, or refuse where the document says so") {
   Json pod = gpu_pod();
   pod["metadata"]["annotations"]["gpuinfer.dev/gpus"] = "many";
-  policies::InjectionPolicy policy = default_policy();
-  Json response = review(review_of(pod), policy).response["response"];
+  Json response = review(review_of(pod), default_policies()).response["response"];
   CHECK(response["allowed"] == true);
   CHECK_FALSE(response.contains("patch"));
   CHECK(response["warnings"] == Json::array({"gpuinfer: not injected: annotation gpuinfer.dev/gpus: 'many' must be a "
                                              "whole number from 0 to 1024"}));
 
-  policy.on_invalid_annotation = policies::OnInvalidAnnotation::kDeny;
-  response = review(review_of(pod), policy).response["response"];
+  const policies::PolicySet strict = policies::parse_policy_files(
+      {{"strict.yaml", "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: strict}\n"
+                       "spec: {onInvalidAnnotation: deny}\n"}});
+  response = review(review_of(pod), strict).response["response"];
   CHECK(response["allowed"] == false);
   CHECK(response["status"]["code"] == 422);
   CHECK(response["status"]["message"] ==
@@ -110,7 +111,7 @@ TEST_CASE("wrong annotations warn, or refuse where the document says so") {
 TEST_CASE("an object that we cannot read is admitted with a warning, never lost") {
   Json pod = gpu_pod();
   pod["spec"]["containers"][0]["resources"] = "none";
-  const Json response = review(review_of(pod), default_policy()).response["response"];
+  const Json response = review(review_of(pod), default_policies()).response["response"];
   CHECK(response["allowed"] == true);
   CHECK(response["warnings"] == Json::array({"gpuinfer: not injected: pod.spec.containers[0].resources must be an "
                                              "object but is string"}));
@@ -121,7 +122,7 @@ TEST_CASE("warnings are few, short and of one line") {
   for (int i = 0; i < 100; ++i) {
     pod["metadata"]["annotations"]["gpuinfer.dev/\n" + std::to_string(i) + std::string(500, 'x')] = "y";
   }
-  const Json warnings = review(review_of(pod), default_policy()).response["response"]["warnings"];
+  const Json warnings = review(review_of(pod), default_policies()).response["response"]["warnings"];
   CHECK(warnings.size() == 16);
   for (const Json& warning : warnings) {
     CHECK(warning.get<std::string>().size() < 256);
@@ -144,7 +145,7 @@ TEST_CASE("bodies that are no AdmissionReview v1 are refused") {
       {"", "{}", "null", "[]", "1", "\"text\"", good.substr(0, good.size() / 2), good + "x", "\xff\xfe",
        std::string(100000, '['), v1beta1.dump(), other_kind.dump(), without_uid.dump(), wrong_request.dump()}));
   INFO(body.substr(0, 200));
-  CHECK_THROWS_AS(review(parse_body(body), default_policy()), BadReview);
+  CHECK_THROWS_AS(review(parse_body(body), default_policies()), BadReview);
 }
 
 TEST_CASE("mutated reviews end in an answer with their uid, or are refused") {
@@ -170,7 +171,7 @@ TEST_CASE("mutated reviews end in an answer with their uid, or are refused") {
       }
     }
     try {
-      const AdmissionResult result = review(parse_body(body), default_policy());
+      const AdmissionResult result = review(parse_body(body), default_policies());
       CHECK(result.response["response"]["uid"] == result.uid);
       ++answered;
     } catch (const BadReview&) {

@@ -158,9 +158,10 @@ Selector read_selector(DocumentSection section) {
 
 void read_spec(DocumentSection spec, PolicyDocument& document) {
   std::vector<SettingWrite>& writes = document.writes;
-  const auto read_policy = [&](const char* key, auto InjectionPolicy::*settings) {
-    if (std::optional<DocumentSection> section = spec.section(key))
-      read(std::move(*section), Writer{settings, &writes});
+  const auto read_policy = [&]<typename Settings>(const char* key, Settings InjectionPolicy::*settings) {
+    if (std::optional<DocumentSection> section = spec.section(key)) {
+      read(std::move(*section), Writer<Settings>{settings, &writes});
+    }
   };
   if (std::optional<DocumentSection> selector = spec.section("selector")) {
     document.selector = read_selector(std::move(*selector));

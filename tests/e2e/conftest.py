@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from cluster import REPOSITORY, Cluster, run, script, until
+from golden import DryRuns, golden_cases, prerequisites
 
 NAMESPACE = "gpuinfer-e2e"
 MODEL = "smollm2-135m"
@@ -94,3 +95,28 @@ def cluster(bare_cluster, images, namespace):
     """The cluster with the webhook installed, as a user of one GPU node pool and an ECR pull-through cache installs it."""
     bare_cluster.gpuinfer("install", "--ecr", REGISTRY, "--toleration", "nvidia.com/gpu")
     return bare_cluster
+
+
+@pytest.fixture(scope="session")
+def golden(programs):
+    return golden_cases(programs)
+
+
+@pytest.fixture(scope="module")
+def without_webhook(bare_cluster):
+    """The webhook of the other tests is not asked while the tests of a module run."""
+    configuration = bare_cluster.get("mutatingwebhookconfiguration", "gpuinfer-webhook")
+    bare_cluster.kubectl("delete", "mutatingwebhookconfiguration", "gpuinfer-webhook", "--ignore-not-found")
+    yield bare_cluster
+    if configuration:
+        for key in ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"):
+            configuration["metadata"].pop(key, None)
+        bare_cluster.apply(configuration)
+
+
+@pytest.fixture(scope="module")
+def dry_runs(without_webhook, golden):
+    without_webhook.apply(*prerequisites(golden))
+    runs = DryRuns()
+    yield runs
+    runs.close()

@@ -1,0 +1,46 @@
+#include "webhook/rotation/ca_bundle.hpp"
+
+#include "base/base64.hpp"
+#include "kube/certificate.hpp"
+#include "kube/json_field.hpp"
+
+namespace gpuinfer::webhook {
+
+namespace {
+
+std::string bundle_of(const Json& webhook) {
+  return base64_decode(kube::text_at(webhook, "/clientConfig/caBundle")).value_or("");
+}
+
+/// Replaces each webhook's bundle by `change(bundle)`.
+template <typename Change>
+Json with_changed_bundles(Json configuration, const Change& change) {
+  if (!configuration.contains("webhooks")) return configuration;
+  for (Json& webhook : configuration["webhooks"]) {
+    webhook["clientConfig"]["caBundle"] = base64_encode(change(bundle_of(webhook)));
+  }
+  return configuration;
+}
+
+}  // namespace
+
+std::string read_ca_bundle(const Json& configuration) {
+  const Json webhooks = configuration.value("webhooks", Json::array());
+  if (webhooks.empty()) return "";
+  const std::string first = bundle_of(webhooks.front());
+  for (const Json& webhook : webhooks) {
+    if (bundle_of(webhook) != first) return "";
+  }
+  return first;
+}
+
+Json with_ca_bundle(Json configuration, const std::string& bundle) {
+  return with_changed_bundles(std::move(configuration), [&](const std::string&) { return bundle; });
+}
+
+Json with_authorities_added(Json configuration, const std::string& bundle) {
+  return with_changed_bundles(std::move(configuration),
+                              [&](const std::string& present) { return kube::merge_authorities(bundle, present); });
+}
+
+}  // namespace gpuinfer::webhook

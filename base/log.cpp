@@ -33,8 +33,10 @@ std::string timestamp() {
 
 void set_log_level(LogLevel level) { minimum_level = level; }
 
+bool is_logged(LogLevel level) { return level >= minimum_level.load(std::memory_order_relaxed); }
+
 void log(LogLevel level, std::string_view message, const Json& fields) {
-  if (level < minimum_level.load(std::memory_order_relaxed)) return;
+  if (!is_logged(level)) return;
   static constexpr std::array kNames{"debug", "info", "warning", "error"};
   Json line = {{"time", timestamp()}, {"level", kNames[static_cast<size_t>(level)]}, {"message", message}};
   line.update(fields);

@@ -12,6 +12,9 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 /// Lines below `level` are dropped from now on. The default is kInfo.
 void set_log_level(LogLevel level);
 
+/// False where log() would drop a line of `level`: saves making its fields.
+bool is_logged(LogLevel level);
+
 /// Writes {"time", "level", "message", ...fields} in one write(2), so that lines of several threads never mix.
 void log(LogLevel level, std::string_view message, const Json& fields = Json::object());
 

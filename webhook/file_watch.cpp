@@ -1,5 +1,7 @@
 #include "webhook/file_watch.hpp"
 
+#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "base/error.hpp"
@@ -8,7 +10,25 @@
 
 namespace gpuinfer::webhook {
 
-FileWatch::FileWatch(std::vector<std::filesystem::path> paths, Contents initial, std::chrono::milliseconds interval,
+namespace {
+
+namespace fs = std::filesystem;
+
+/// In the volume of a ConfigMap, each file is a link through the link ..data into the folder of a version.
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".yaml" && entry->is_regular_file(error)) files.push_back(entry->path());
+  }
+  if (error) throw Error("cannot read " + folder.string() + ": " + error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+FileWatch::FileWatch(std::vector<fs::path> paths, Contents initial, std::chrono::milliseconds interval,
                      std::function<void(const Contents&)> on_change)
     : paths_(std::move(paths)),
       last_(std::move(initial)),
@@ -38,6 +58,8 @@ void FileWatch::look() {
   Contents contents;
   try {
     contents = read_files(paths_);
+    // Read while they are being replaced, some are old and others new.
+    if (contents != last_ && contents != read_files(paths_)) return;
   } catch (const Error& error) {
     if (was_readable_)
       log(LogLevel::kWarning, "a watched file is gone; its last contents count", {{"error", error.what()}});
@@ -50,9 +72,12 @@ void FileWatch::look() {
   on_change_(contents);
 }
 
-FileWatch::Contents read_files(const std::vector<std::filesystem::path>& paths) {
+FileWatch::Contents read_files(const std::vector<fs::path>& paths) {
   FileWatch::Contents contents;
-  for (const std::filesystem::path& path : paths) contents.push_back(read_file(path));
+  for (const fs::path& path : paths) {
+    const std::vector<fs::path> files = fs::is_directory(path) ? files_of(path) : std::vector{path};
+    for (const fs::path& file : files) contents.push_back({file.string(), read_file(file)});
+  }
   return contents;
 }
 

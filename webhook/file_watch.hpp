@@ -12,15 +12,22 @@
 
 namespace gpuinfer::webhook {
 
+/// A small file as it was read.
+struct WatchedFile {
+  std::string name;
+  std::string text;
+  bool operator==(const WatchedFile&) const = default;
+};
+
 /// Reads a few small files again and again and tells when their contents differ from the last time. Contents, not
 /// inodes or times: a Secret's volume changes by swapping a symbolic link two levels up, and the files of a pair need
 /// not change together.
 class FileWatch {
  public:
-  using Contents = std::vector<std::string>;
+  using Contents = std::vector<WatchedFile>;
 
-  /// Calls `on_change` in a thread of its own with the contents of `paths` whenever they differ from the last ones,
-  /// which are `initial` at first. While a file cannot be read, nothing has changed.
+  /// Calls `on_change` in a thread of its own with what read_files(paths) gives whenever that differs from the last
+  /// time, which is `initial` at first. While a file cannot be read, nothing has changed.
   FileWatch(std::vector<std::filesystem::path> paths, Contents initial, std::chrono::milliseconds interval,
             std::function<void(const Contents&)> on_change);
   ~FileWatch();
@@ -43,7 +50,7 @@ class FileWatch {
   std::thread thread_;
 };
 
-/// The contents of all `paths`. Throws Error.
+/// The files `paths` in their order; a folder stands for all *.yaml in it, by name. Throws Error.
 FileWatch::Contents read_files(const std::vector<std::filesystem::path>& paths);
 
 }  // namespace gpuinfer::webhook

@@ -1,11 +1,12 @@
 #include "webhook/review_handler.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
-#include <optional>
+#include <string_view>
 
 #include "base/log.hpp"
 #include "webhook/admission_review.hpp"
-#include "webhook/one_line.hpp"
 
 namespace gpuinfer::webhook {
 
@@ -13,32 +14,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kBadRequest = 400;
-constexpr int kPayloadTooLarge = 413;
-constexpr int kUnsupportedMediaType = 415;
-
-bool is_json(const httplib::Request& request) {
-  const std::string type = request.get_header_value("Content-Type");
-  return type == "application/json" || type.starts_with("application/json;");
+/// The media type application/json, with whatever parameters.
+bool is_json(std::string_view content_type) {
+  constexpr std::string_view kJson = "application/json";
+  const std::string_view type = content_type.substr(0, content_type.find_first_of("; \t"));
+  return std::equal(type.begin(), type.end(), kJson.begin(), kJson.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
 }
 
-/// Counted while it arrives, because neither a chunked nor a compressed body has a length that could be believed.
-std::optional<std::string> read_body(const httplib::ContentReader& read_content) {
-  std::string body;
-  const bool is_complete = read_content([&](const char* data, std::size_t length) {
-    if (body.size() + length > kMaxBodyBytes) return false;
-    body.append(data, length);
-    return true;
-  });
-  return is_complete ? std::optional(std::move(body)) : std::nullopt;
-}
-
+/// Reviews that changed nothing are the great majority where the webhook sees every pod, and are logged on request.
 void log_review(const AdmissionResult& result, std::chrono::duration<double, std::milli> duration) {
   const policies::Injection& injection = result.injection;
-  const bool is_routine = injection.outcome == policies::Outcome::kUntouched;
+  const LogLevel level = injection.outcome == policies::Outcome::kUntouched ? LogLevel::kDebug : LogLevel::kInfo;
+  if (!is_logged(level)) return;
   Json actions = Json::array();
   for (const policies::Action& action : injection.actions) actions.push_back(action.policy + ": " + action.reason);
-  log(is_routine ? LogLevel::kDebug : LogLevel::kInfo, "review",
+  log(level, "review",
       {{"uid", result.uid},
        {"kind", result.kind},
        {"operation", result.operation},
@@ -54,36 +45,38 @@ void log_review(const AdmissionResult& result, std::chrono::duration<double, std
 
 }  // namespace
 
-void ReviewHandler::operator()(const httplib::Request& request, httplib::Response& response,
-                               const httplib::ContentReader& read_content) const {
-  const std::optional<std::string> body = read_body(read_content);
-  if (!is_json(request)) {
-    refuse(response, kUnsupportedMediaType, "content_type", "the Content-Type must be application/json");
-    return;
+Response ReviewHandler::operator()(const Request& request) const {
+  if (request.path != "/mutate") return refuse(404, "path", "reviews go to /mutate");
+  if (request.method != "POST") {
+    Response response = refuse(405, "method", "reviews are sent with POST");
+    response.allow = "POST";
+    return response;
   }
-  if (!body) {
-    refuse(response, kPayloadTooLarge, "too_large", "the body is incomplete or larger than 4 MiB");
-    return;
+  if (!is_json(request.content_type)) {
+    return refuse(415, "content_type", "the Content-Type must be application/json");
   }
   const Clock::time_point start = Clock::now();
   try {
-    const AdmissionResult result = review(parse_body(*body), *policies_.get());
-    response.set_content(result.response.dump(), "application/json");
+    const AdmissionResult result = review(parse_body(request.body), *policies_.get());
+    Response response = {200, result.response.dump()};
     const Clock::duration duration = Clock::now() - start;
     metrics_.count_review(result, duration);
     log_review(result, duration);
+    return response;
   } catch (const BadReview& error) {
-    refuse(response, kBadRequest, "malformed", error.what());
+    return refuse(400, "malformed", error.what());
   }
 }
 
-void ReviewHandler::refuse(httplib::Response& response, int status, const std::string& reason,
-                           const std::string& message) const {
-  constexpr std::size_t kMaxMessageBytes = 500;
-  response.status = status;
-  response.set_content(Json({{"error", one_line(message, kMaxMessageBytes)}}).dump(), "application/json");
-  metrics_.count_bad_request(reason);
-  log(LogLevel::kWarning, "refused a request that is no review", {{"status", status}, {"reason", message}});
+Response ReviewHandler::refuse(int status, const std::string& reason, const std::string& message) const {
+  report_bad_request(metrics_, status, reason, message);
+  return error_response(status, message);
+}
+
+void report_bad_request(Metrics& metrics, int status, const std::string& reason, const std::string& message) {
+  metrics.count_bad_request(reason);
+  log(LogLevel::kWarning, "refused a request that is no review",
+      {{"status", status}, {"reason", reason}, {"error", message}});
 }
 
 }  // namespace gpuinfer::webhook

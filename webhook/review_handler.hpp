@@ -1,31 +1,28 @@
 // One HTTP request of the API server: checks what surrounds the review, answers it, and says so in log and metrics.
 #pragma once
 
-#include <httplib.h>
-
-#include "policies/policy_set.hpp"
-#include "webhook/current.hpp"
+#include "webhook/front/http.hpp"
 #include "webhook/metrics.hpp"
+#include "webhook/policy_files.hpp"
 
 namespace gpuinfer::webhook {
 
-/// The API server sends at most 3 MiB.
-inline constexpr std::size_t kMaxBodyBytes = 4 << 20;
-
-/// POST /mutate. Answers 415 (no JSON), 413 (too large) and 400 (no AdmissionReview) with a JSON body {"error": …}.
+/// POST /mutate. Answers 404 (another path), 405 (another method), 415 (no JSON) and 400 (no AdmissionReview) with a
+/// JSON body {"error": …}.
 class ReviewHandler {
  public:
-  ReviewHandler(const Current<policies::PolicySet>& policies, Metrics& metrics)
-      : policies_(policies), metrics_(metrics) {}
+  ReviewHandler(const PolicyFiles& policies, Metrics& metrics) : policies_(policies), metrics_(metrics) {}
 
-  void operator()(const httplib::Request& request, httplib::Response& response,
-                  const httplib::ContentReader& read_content) const;
+  Response operator()(const Request& request) const;
 
  private:
-  void refuse(httplib::Response& response, int status, const std::string& reason, const std::string& message) const;
+  Response refuse(int status, const std::string& reason, const std::string& message) const;
 
-  const Current<policies::PolicySet>& policies_;
+  const PolicyFiles& policies_;
   Metrics& metrics_;
 };
+
+/// Counts and logs a request that was answered with `status` because it is no review.
+void report_bad_request(Metrics& metrics, int status, const std::string& reason, const std::string& message);
 
 }  // namespace gpuinfer::webhook

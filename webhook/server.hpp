@@ -1,72 +1,69 @@
-// The webhook as a running server: HTTPS for the API server, plain HTTP for kubelet and Prometheus.
+// The webhook as a running server: HTTPS for the API server, plain HTTP for those who operate it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
-#include "policies/policy_set.hpp"
 #include "webhook/certificate.hpp"
 #include "webhook/current.hpp"
-#include "webhook/file_watch.hpp"
+#include "webhook/front/front.hpp"
+#include "webhook/front/tls_context.hpp"
 #include "webhook/metrics.hpp"
-
-namespace httplib {
-class Server;
-class SSLServer;
-}  // namespace httplib
+#include "webhook/policy_files.hpp"
 
 namespace gpuinfer::webhook {
 
 struct ServerOptions {
-  std::filesystem::path policy;  ///< empty: the default document
-  int port = 8443;               ///< 0 picks a free one
-  int metrics_port = 8080;       ///< 0 picks a free one
-  int workers = 64;              ///< connections that are served at one time; others wait
+  std::vector<std::filesystem::path> policies;  ///< files and folders in their order; none: the default document
+  int port = 8443;                              ///< 0 picks a free one
+  int metrics_port = 8080;                      ///< 0 picks a free one
+  /// Threads that read, decide and answer. A node may have a hundred cores, and a pod a share of one.
+  int workers = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
+  FrontLimits limits;
   std::chrono::milliseconds reload_interval{1000};
+  /// Until Kubernetes sends reviews elsewhere after /readyz has begun to say 503.
+  std::chrono::milliseconds drain_notice{5000};
+  std::chrono::milliseconds drain_patience{5000};  ///< then, for the requests that have begun
 };
 
-/// Serves from construction to destruction. POST /mutate over HTTPS; GET /healthz, /readyz and /metrics over HTTP.
+/// Serves from construction to destruction. POST /mutate over HTTPS; GET /healthz, /readyz, /metrics and /status over
+/// HTTP.
 class Server {
  public:
   /// Presents `certificate` until use_certificate() brings another. Throws Error where a file or a port is not usable.
   Server(const ServerOptions& options, Certificate certificate);
-  /// Finishes the requests that have arrived; /readyz says 503 from now on.
+  /// Drains: /readyz says 503, the requests that arrive are answered for `drain_notice` and finished after it.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   /// From now on new connections present `certificate`; established ones go on. For any thread.
   void use_certificate(Certificate certificate);
-  /// Says in log and metrics that a new certificate is not usable; the last one stays. For any thread.
+  /// Says in log, metrics and status that a new certificate is not usable; the last one stays. For any thread.
   void report_unusable_certificate(const Error& error);
 
-  int port() const { return port_; }
-  int metrics_port() const { return metrics_port_; }
+  int port() const { return https_.port(); }
+  int metrics_port() const { return http_.port(); }
 
  private:
-  Server(const ServerOptions& options, Certificate certificate, const FileWatch::Contents& policy_files);
-
-  void add_routes();
-  void reload_policy(const std::string& file_name, const std::string& text);
   /// Why no reviews should be sent here; empty where they may.
   std::string reason_not_ready() const;
+  Json status() const;
 
+  ServerOptions options_;
   Metrics metrics_;
   Current<Certificate> certificate_;
-  Current<policies::PolicySet> policies_;
+  Current<std::string> certificate_error_{""};
+  PolicyFiles policies_;
+  TlsContext tls_;
   std::atomic<bool> is_stopping_ = false;
-
-  std::unique_ptr<httplib::SSLServer> https_;
-  std::unique_ptr<httplib::Server> http_;
-  int port_ = 0;
-  int metrics_port_ = 0;
-  std::thread https_thread_;
-  std::thread http_thread_;
-  std::unique_ptr<FileWatch> policy_watch_;
+  Front https_;
+  Front http_;  ///< ends first, begins last: it asks the others
 };
 
 }  // namespace gpuinfer::webhook

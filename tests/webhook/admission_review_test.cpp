@@ -99,8 +99,9 @@ TEST_CASE("wrong annotations warn, or refuse where the document says so") {
                                              "whole number from 0 to 1024"}));
 
   const policies::PolicySet strict = policies::parse_policy_files(
-      {{"strict.yaml", "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: strict}\n"
-                       "spec: {onInvalidAnnotation: deny}\n"}});
+      {{"strict.yaml",
+        "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: strict}\n"
+        "spec: {onInvalidAnnotation: deny}\n"}});
   response = review(review_of(pod), strict).response["response"];
   CHECK(response["allowed"] == false);
   CHECK(response["status"]["code"] == 422);

@@ -27,13 +27,12 @@ void mount_secret(const std::filesystem::path& folder, const kube::KeyedCertific
   }
 }
 
-ServerOptions scratch_options(const std::filesystem::path& folder) {
+ServerOptions scratch_options() {
   ServerOptions options;
-  options.tls_cert = folder / "tls.crt";
-  options.tls_key = folder / "tls.key";
   options.port = 0;
   options.metrics_port = 0;
-  options.workers = 8;
+  options.workers = 4;
+  options.drain_notice = std::chrono::milliseconds(0);
   options.reload_interval = std::chrono::milliseconds(20);
   return options;
 }

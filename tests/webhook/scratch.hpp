@@ -28,7 +28,7 @@ class ScratchFolder {
 void mount_secret(const std::filesystem::path& folder, const kube::KeyedCertificate& pair);
 
 /// Options for a server on free ports that looks at its files every 20 ms.
-ServerOptions scratch_options(const std::filesystem::path& folder);
+ServerOptions scratch_options();
 
 /// Calls `is_true` every few milliseconds until it is, for at most ten seconds.
 template <typename Condition>

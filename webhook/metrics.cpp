@@ -57,14 +57,14 @@ Metrics::Metrics()
           gauges(registry_, "policy_generation", "Counts the policy documents that have been in force since the start.")
               .Add({})),
       policy_stale_(gauges(registry_, "policy_stale",
-                           "1 while the newest policy documents have an error and older ones are in force.")
+                           "Is 1 while the newest policy documents have an error and older ones are in force.")
                         .Add({})),
-      policy_info_(gauges(registry_, "policy_info", "1; the label hash tells which documents are in force.")),
+      policy_info_(gauges(registry_, "policy_info", "Always 1; the label hash tells which documents are in force.")),
       certificate_expiry_(gauges(registry_, "certificate_expiry_timestamp_seconds",
                                  "When the certificate in use expires, in seconds since 1970.")
                               .Add({})),
       certificate_stale_(gauges(registry_, "certificate_stale",
-                                "1 while the newest certificate is not usable and an older one is in use.")
+                                "Is 1 while the newest certificate is not usable and an older one is in use.")
                              .Add({})) {
   // A counter that does not exist until the first failure cannot be alerted on.
   for (const bool succeeded : {true, false}) {

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The cluster's two processes that the machine sees as its own: `namespaces`, whose only child is process 1 of the cluster's process
-# namespace, and `relay`. A record says which process it was, so that one that got its number later is never taken for it.
+# The cluster's processes that the machine sees as its own: `namespaces`, whose only child is process 1 of the cluster's process
+# namespace, `relay`, and with tests/cluster/karpenter the parents of `karpenter` and `kwok`. A record says which process it was, so that
+# one that got its number later is never taken for it.
 
 BOOT=$(cat /proc/sys/kernel/random/boot_id)
 
@@ -26,14 +27,17 @@ recorded() {
 # The machine went down under a running cluster.
 was_cut_off() { [ -f "$STATE/namespaces.pid" ] && ! grep -q "$BOOT" "$STATE/namespaces.pid"; }
 
-# Process 1 of the cluster, as the machine numbers it.
-first_process() {
+# child_of NAME: the process that the recorded one waits for, as the machine numbers it.
+child_of() {
   local parent child
-  parent=$(recorded namespaces) || return 1
+  parent=$(recorded "$1") || return 1
   child=$(tr -d ' ' <"/proc/$parent/task/$parent/children") || return 1
   [ -n "$child" ] || return 1
   echo "$child"
 }
+
+# Process 1 of the cluster.
+first_process() { child_of namespaces; }
 
 # end NAME [PID]: kills the recorded process, or the one that it waits for, and waits until it is gone.
 end() {

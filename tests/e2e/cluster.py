@@ -54,7 +54,8 @@ class Cluster:
         return json.loads(output) if output else None
 
     def items(self, *arguments):
-        return self.get(*arguments)["items"]
+        found = self.get(*arguments)  # kubectl prints nothing at all where there are none
+        return found["items"] if found else []
 
     def apply(self, *objects, check=True):
         return self.kubectl("apply", "-f", "-", check=check, stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))

@@ -11,4 +11,6 @@ import (
 	_ "k8s.io/kubernetes/cmd/kube-scheduler"
 	_ "k8s.io/kubernetes/cmd/kubectl"
 	_ "k8s.io/kubernetes/cmd/kubelet"
+	_ "sigs.k8s.io/karpenter/kwok"
+	_ "sigs.k8s.io/kwok/cmd/kwok"
 )

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/suggestion.hpp"
 #include "base/yaml.hpp"
 #include "plugin/embedded.hpp"
-#include "plugin/suggestion.hpp"
 #include "plugin/yaml_record.hpp"
 
 namespace gpuinfer::plugin {

@@ -4,11 +4,11 @@
 #include <iostream>
 
 #include "base/error.hpp"
+#include "base/suggestion.hpp"
 #include "plugin/commands/commands.hpp"
 #include "plugin/completion.hpp"
 #include "plugin/example.hpp"
 #include "plugin/output.hpp"
-#include "plugin/suggestion.hpp"
 
 namespace gpuinfer::plugin {
 
@@ -74,6 +74,7 @@ std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& g
   add_delete_command(*program, global);
   add_models_command(*program, global);
   add_preview_command(*program, global);
+  add_policy_command(*program, global);
   add_scaffold_command(*program, global);
   add_uninstall_command(*program, global);
   add_completion_command(*program, global);

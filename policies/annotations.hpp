@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "policies/settings.hpp"
 
 namespace gpuinfer::policies {
 
@@ -29,15 +30,24 @@ class AnnotationError : public Error {
 /// The values of one object. Absent annotations are empty.
 struct Annotations {
   bool inject = false;
-  std::string model;    ///< "openai/gpt-oss-20b": the model's folder below the mount
-  std::string storage;  ///< a store's name or a claim's name
+  std::string model;        ///< "openai/gpt-oss-20b": the model's folder below the mount
+  std::string model_image;  ///< the OCI image that holds the model
+  std::string storage;      ///< a store's name or a claim's name
   std::optional<std::int64_t> gpus;
   std::optional<std::int64_t> shm_size_bytes;
   std::vector<std::string> containers;
+  std::string api_key_secret;
+  std::string probe_path;
+  std::optional<Provisioner> provisioner;
+  NodeRequirements nodes;  ///< a member that is not empty counts instead of the document's
+
+  /// One policy on or off, whatever the document says.
   std::optional<bool> image_rewrite;
+  std::optional<bool> environment;
   std::optional<bool> placement;
   std::optional<bool> probes;
   std::optional<bool> hardening;
+  std::optional<bool> disruption;
 };
 
 struct ParsedAnnotations {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/yaml.hpp"
+#include "policies/grammars.hpp"
 
 namespace gpuinfer::policies {
 
@@ -16,12 +17,6 @@ namespace gpuinfer::policies {
 class PolicyDocumentError : public Error {
  public:
   using Error::Error;
-};
-
-/// What a text must be, and how a message calls that ("the name of a namespace").
-struct Grammar {
-  bool (*accepts)(std::string_view);
-  const char* description;
 };
 
 /// One object of a YAML document. A function that reads a key gives nothing where the key is absent, and throws

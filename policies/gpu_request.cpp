@@ -45,6 +45,14 @@ std::int64_t requested_gpus(const Json& container, const std::vector<std::string
   return total;
 }
 
+std::vector<std::string> slice_prefixes(const std::string& key) {
+  std::vector<std::string> prefixes;
+  for (const Slices& slices : kSlices) {
+    if (slices.key == key) prefixes.emplace_back(slices.prefix);
+  }
+  return prefixes;
+}
+
 std::vector<Container> gpu_containers(Json& pod, const Context& context) {
   std::vector<Container> all = containers(pod);
   std::vector<Container> chosen;
@@ -65,6 +73,14 @@ std::vector<Container> gpu_containers(Json& pod, const Context& context) {
   if (chosen.empty() && context.annotations.gpus.value_or(0) > 0) {
     choose([](const Container& container) { return container.is_long_running; });
   }
+  return chosen;
+}
+
+std::vector<Container> serving_containers(Json& pod, const Context& context) {
+  std::vector<Container> chosen = gpu_containers(pod, context);
+  if (!chosen.empty()) return chosen;
+  chosen = containers(pod);
+  std::erase_if(chosen, [](const Container& container) { return container.is_init; });
   return chosen;
 }
 

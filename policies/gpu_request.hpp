@@ -24,4 +24,10 @@ std::int64_t requested_gpus(const Json& container, const std::vector<std::string
 /// the annotation names a container that the pod does not have.
 std::vector<Container> gpu_containers(Json& pod, const Context& context);
 
+/// Beginnings of the names under which device plugins offer parts of a `key` device: "nvidia.com/mig-".
+std::vector<std::string> slice_prefixes(const std::string& key);
+
+/// The containers that serve a model: the GPU containers, or in a pod without any all of spec.containers.
+std::vector<Container> serving_containers(Json& pod, const Context& context);
+
 }  // namespace gpuinfer::policies

@@ -107,11 +107,16 @@ bool is_digest(std::string_view digest) {
 
 /// The first path component is a host only where it looks like one; "myorg/app" is on Docker Hub.
 bool looks_like_host(std::string_view component) {
-  return component == "localhost" || component.find_first_of(".:") != std::string_view::npos ||
+  return names_registry(component) ||
          std::any_of(component.begin(), component.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 }  // namespace
+
+bool names_registry(std::string_view text) {
+  const std::string_view first = text.substr(0, text.find('/'));
+  return first == "localhost" || first.find_first_of(".:") != std::string_view::npos;
+}
 
 std::string_view canonical_registry(std::string_view host) {
   return host == "index.docker.io" || host == "registry-1.docker.io" ? kDockerHub : host;

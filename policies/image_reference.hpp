@@ -20,6 +20,9 @@ ImageReference parse_image_reference(std::string_view text);
 /// REGISTRY/REPOSITORY[:TAG][@DIGEST].
 std::string to_string(const ImageReference& reference);
 
+/// True where the first part of a reference, or of its beginning, is a host: it has a "." or a ":", or is "localhost".
+bool names_registry(std::string_view text);
+
 /// "docker.io" for its aliases (index.docker.io, registry-1.docker.io), any other host as it is.
 std::string_view canonical_registry(std::string_view host);
 

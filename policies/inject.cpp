@@ -13,8 +13,9 @@ namespace gpuinfer::policies {
 
 namespace {
 
-/// The order in which policies run: images and devices first, then what depends on them.
-constexpr std::array kPolicies{&gpu_toleration, &image_registry, &shared_memory, &model_storage};
+/// The order in which policies run: `placement` looks at the volume of `model_storage`, and `hardening` at everything.
+constexpr std::array kPolicies{&gpu_toleration, &image_registry, &shared_memory, &model_storage, &environment,
+                               &placement,      &probes,         &disruption,    &hardening};
 
 /// "DOCUMENT: policy, policy" in gpuinfer.dev/injected. A second injection (reinvocation after another webhook) may
 /// only add names.
@@ -30,6 +31,9 @@ void note_injection(Json& pod, const InjectionPolicy& policy, const std::vector<
 
 void apply_policies(Injection& injection, const Annotations& annotations, const InjectionPolicy& document) {
   const Context context{annotations, document};
+  // Made now, because a key that is added to a pod later would move the containers that policies point to.
+  Json& pod_annotations = injection.object["metadata"]["annotations"];
+  if (pod_annotations.is_null()) pod_annotations = Json::object();
   for (const Policy* policy : kPolicies) {
     if (!policy->is_enabled(context)) continue;
     Findings findings;

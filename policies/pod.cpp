@@ -8,32 +8,59 @@ namespace gpuinfer::policies {
 
 namespace {
 
+Shape security_context_shape() {
+  return object({{"capabilities", object({{"add", list(text())}, {"drop", list(text())}})}});
+}
+
 Shape container_shape() {
   const Shape resources = object({{"limits", map_of_anything()}, {"requests", map_of_anything()}});
+  const Shape mount = object({{"name", text()}, {"mountPath", text()}});
   return object({{"name", text()},
                  {"image", text()},
                  {"restartPolicy", text()},
                  {"resources", resources},
                  {"env", list(object({{"name", text()}}))},
-                 {"volumeMounts", list(object({{"name", text()}, {"mountPath", text()}}))}});
+                 {"ports", list(object({{"name", text()}, {"protocol", text()}}))},
+                 {"volumeMounts", list(mount)},
+                 {"startupProbe", object({})},
+                 {"readinessProbe", object({})},
+                 {"livenessProbe", object({})},
+                 {"lifecycle", object({})},
+                 {"securityContext", security_context_shape()}});
+}
+
+Shape volume_shape() {
+  return object({{"name", text()},
+                 {"persistentVolumeClaim", object({{"claimName", text()}})},
+                 {"hostPath", object({{"path", text()}})},
+                 {"image", object({{"reference", text()}})}});
+}
+
+Shape affinity_shape() {
+  const Shape term = object({{"matchExpressions", list(object({{"key", text()}}))}, {"matchFields", list(object({}))}});
+  const Shape required = object({{"nodeSelectorTerms", list(term)}});
+  return object({{"nodeAffinity", object({{"requiredDuringSchedulingIgnoredDuringExecution", required}})}});
 }
 
 Shape pod_shape() {
   const Shape toleration = object({{"key", text()}, {"operator", text()}, {"effect", text()}});
-  const Shape volume = object({{"name", text()}, {"persistentVolumeClaim", object({{"claimName", text()}})}});
   const Shape spec = object({{"containers", list(container_shape())},
                              {"initContainers", list(container_shape())},
                              {"tolerations", list(toleration)},
-                             {"volumes", list(volume)},
+                             {"volumes", list(volume_shape())},
                              {"resources", object({{"limits", map_of_anything()}})},
                              {"hostIPC", boolean()},
                              {"os", object({{"name", text()}})},
-                             {"nodeSelector", map(text())}});
+                             {"nodeName", text()},
+                             {"nodeSelector", map(text())},
+                             {"affinity", affinity_shape()},
+                             {"securityContext", security_context_shape()}});
   const Shape metadata = object({{"name", text()},
                                  {"generateName", text()},
                                  {"namespace", text()},
                                  {"labels", map(text())},
-                                 {"annotations", map(text())}});
+                                 {"annotations", map(text())},
+                                 {"ownerReferences", list(object({{"kind", text()}}))}});
   return object({{"metadata", metadata}, {"spec", spec}});
 }
 

@@ -41,7 +41,22 @@ extern const Policy shared_memory;
 /// Pulls images through ECR: by a table of upstream hosts and pull-through-cache prefixes. Remembers the original.
 extern const Policy image_registry;
 
-/// Mounts the claim that holds the weights, read-only, and sets GPUINFER_MODEL to the model's folder.
+/// Mounts the weights, read-only: a claim, a folder of the node, or an OCI image.
 extern const Policy model_storage;
+
+/// Sets GPUINFER_MODEL, the region, the API key and other variables of model servers.
+extern const Policy environment;
+
+/// Sends the pod to nodes with the right instances, GPUs, prices and zones: required node affinity.
+extern const Policy placement;
+
+/// Startup, readiness and liveness probes, a drain before SIGTERM, and a grace period that is long enough for it.
+extern const Policy probes;
+
+/// The security contexts that Pod Security "restricted" asks for.
+extern const Policy hardening;
+
+/// Protects the pod from Karpenter's consolidation for a while.
+extern const Policy disruption;
 
 }  // namespace gpuinfer::policies

@@ -1,24 +1,20 @@
 // One InjectionPolicy document: which objects it picks, and the settings that it writes.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/yaml.hpp"
 #include "policies/selector.hpp"
-#include "policies/settings.hpp"
+#include "policies/settings_reader.hpp"
 
 namespace gpuinfer::policies {
 
-/// A document does not hold settings but writes them over those of the documents before it, so that what it leaves out
-/// stays as it was.
-using SettingWrite = std::function<void(InjectionPolicy&)>;
-
 /// One `kind: InjectionPolicy` document.
 struct PolicyDocument {
-  std::string name;   ///< metadata.name
-  Selector selector;  ///< which objects it is about
+  std::string name;               ///< metadata.name
+  Selector selector;              ///< which objects it is about
+  bool injects_selected = false;  ///< it says that those objects need no gpuinfer.dev/inject
   std::vector<SettingWrite> writes;
 };
 

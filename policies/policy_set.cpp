@@ -80,11 +80,8 @@ std::shared_ptr<const InjectionPolicy> PolicySet::policy_for(const Json& pod,
 }
 
 bool PolicySet::injects_without_annotation() const {
-  return std::any_of(documents_.begin(), documents_.end(), [](const PolicyDocument& document) {
-    InjectionPolicy policy;
-    for (const SettingWrite& write : document.writes) write(policy);
-    return policy.inject_selected;
-  });
+  return std::any_of(documents_.begin(), documents_.end(),
+                     [](const PolicyDocument& document) { return document.injects_selected; });
 }
 
 PolicySet parse_policy_files(const std::vector<PolicyFile>& files) {

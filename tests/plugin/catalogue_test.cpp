@@ -3,10 +3,10 @@
 
 #include <set>
 
+#include "base/suggestion.hpp"
 #include "catch.hpp"
 #include "plugin/embedded.hpp"
 #include "plugin/model_manifests.hpp"
-#include "plugin/suggestion.hpp"
 #include "policies/names.hpp"
 
 namespace gpuinfer::plugin {

@@ -20,7 +20,13 @@ TEST_CASE("every annotation is read into its field") {
     "gpuinfer.dev/inject": "true", "gpuinfer.dev/model": "openai/gpt-oss-20b", "gpuinfer.dev/storage": "s3",
     "gpuinfer.dev/gpus": "4", "gpuinfer.dev/shm-size": "8Gi", "gpuinfer.dev/containers": "server, worker",
     "gpuinfer.dev/image-rewrite": "false", "gpuinfer.dev/placement": "true", "gpuinfer.dev/probes": "false",
-    "gpuinfer.dev/hardening": "true", "gpuinfer.dev/injected": "anything", "gpuinfer.dev/original-image.x": "y",
+    "gpuinfer.dev/hardening": "true", "gpuinfer.dev/environment": "false", "gpuinfer.dev/disruption": "true",
+    "gpuinfer.dev/model-image": "ghcr.io/models/x:1", "gpuinfer.dev/api-key-secret": "key",
+    "gpuinfer.dev/probe-path": "/healthz", "gpuinfer.dev/provisioner": "karpenter",
+    "gpuinfer.dev/instance-category": "g, p", "gpuinfer.dev/instance-family": "g6e",
+    "gpuinfer.dev/min-instance-generation": "5", "gpuinfer.dev/gpu-name": "l4,l40s",
+    "gpuinfer.dev/min-gpu-memory": "24G", "gpuinfer.dev/gpu-count": "1,4", "gpuinfer.dev/capacity-type": "spot",
+    "gpuinfer.dev/zone": "us-west-2a,us-west-2b", "gpuinfer.dev/injected": "anything", "gpuinfer.dev/original-image.x": "y",
     "example.com/gpus": "unrelated"}}})"));
   CHECK(parsed.problems.empty());
   const Annotations& values = parsed.values;
@@ -34,6 +40,21 @@ TEST_CASE("every annotation is read into its field") {
   CHECK(values.placement == true);
   CHECK(values.probes == false);
   CHECK(values.hardening == true);
+  CHECK(values.environment == false);
+  CHECK(values.disruption == true);
+  CHECK(values.model_image == "ghcr.io/models/x:1");
+  CHECK(values.api_key_secret == "key");
+  CHECK(values.probe_path == "/healthz");
+  CHECK(values.provisioner == Provisioner::kKarpenter);
+  const NodeRequirements& nodes = values.nodes;
+  CHECK(nodes.instance_categories == std::vector<std::string>{"g", "p"});
+  CHECK(nodes.instance_families == std::vector<std::string>{"g6e"});
+  CHECK(nodes.instance_generation == 5);
+  CHECK(nodes.gpu_names == std::vector<std::string>{"l4", "l40s"});
+  CHECK(nodes.gpu_memory_bytes == 24'000'000'000);
+  CHECK(nodes.gpu_counts == std::vector<std::int64_t>{1, 4});
+  CHECK(nodes.capacity_types == std::vector<std::string>{"spot"});
+  CHECK(nodes.zones == std::vector<std::string>{"us-west-2a", "us-west-2b"});
 }
 
 TEST_CASE("an object without annotations asks for nothing") {
@@ -47,19 +68,55 @@ TEST_CASE("bad values are problems that name key, value and what is expected") {
   CHECK(parse("gpus", "many").problems ==
         std::vector<std::string>{"annotation gpuinfer.dev/gpus: 'many' must be a whole number from 0 to 1024"});
   CHECK(parse("modle", "x").problems ==
-        std::vector<std::string>{"unknown annotation 'gpuinfer.dev/modle' (known: inject, model, storage, gpus, "
-                                 "shm-size, containers, image-rewrite, placement, probes, hardening)"});
+        std::vector<std::string>{"unknown annotation 'gpuinfer.dev/modle'; did you mean "
+                                 "gpuinfer.dev/model?"});
+  CHECK(parse("example", "x").problems == std::vector<std::string>{"unknown annotation 'gpuinfer.dev/example'"});
   struct Case {
     const char* key;
     const char* value;
   };
-  const auto [key, value] = GENERATE(values<Case>(
-      {{"inject", "yes"},    {"inject", ""},      {"inject", "True"}, {"gpus", "-1"},         {"gpus", "1025"},
-       {"gpus", "1.0"},      {"gpus", ""},        {"gpus", " 1"},     {"shm-size", "0"},      {"shm-size", "-1Gi"},
-       {"shm-size", "8 Gi"}, {"shm-size", ""},    {"model", ""},      {"model", "/abs"},      {"model", "a//b"},
-       {"model", "../etc"},  {"model", "a/../b"}, {"model", "a/b/"},  {"model", "a/b/c/d/e"}, {"model", "a b"},
-       {"model", ".hidden"}, {"storage", ""},     {"storage", "S3"},  {"storage", "a_b"},     {"containers", ""},
-       {"containers", "a,"}, {"containers", "A"}, {"probes", "1"},    {"hardening", "off"},   {"", "true"}}));
+  const auto [key, value] = GENERATE(values<Case>({{"inject", "yes"},
+                                                   {"inject", ""},
+                                                   {"inject", "True"},
+                                                   {"gpus", "-1"},
+                                                   {"gpus", "1025"},
+                                                   {"gpus", "1.0"},
+                                                   {"gpus", ""},
+                                                   {"gpus", " 1"},
+                                                   {"shm-size", "0"},
+                                                   {"shm-size", "-1Gi"},
+                                                   {"shm-size", "8 Gi"},
+                                                   {"shm-size", ""},
+                                                   {"model", ""},
+                                                   {"model", "/abs"},
+                                                   {"model", "a//b"},
+                                                   {"model", "../etc"},
+                                                   {"model", "a/../b"},
+                                                   {"model", "a/b/"},
+                                                   {"model", "a/b/c/d/e"},
+                                                   {"model", "a b"},
+                                                   {"model", ".hidden"},
+                                                   {"storage", ""},
+                                                   {"storage", "S3"},
+                                                   {"storage", "a_b"},
+                                                   {"containers", ""},
+                                                   {"containers", "a,"},
+                                                   {"containers", "A"},
+                                                   {"probes", "1"},
+                                                   {"hardening", "off"},
+                                                   {"", "true"},
+                                                   {"provisioner", "eks"},
+                                                   {"gpu-count", "0"},
+                                                   {"gpu-count", "1,,2"},
+                                                   {"capacity-type", "cheap"},
+                                                   {"zone", "a"},
+                                                   {"min-gpu-memory", "big"},
+                                                   {"min-instance-generation", "0"},
+                                                   {"instance-category", ""},
+                                                   {"probe-path", "health"},
+                                                   {"model-image", "A"},
+                                                   {"api-key-secret", "Key"},
+                                                   {"disruption", "30m"}}));
   INFO(key << "=" << value);
   CHECK(parse(key, value).problems.size() == 1);
 }

@@ -37,7 +37,7 @@ TEST_CASE("the default document switches the four policies on and keeps images w
   CHECK(policy.image_registry.enabled);
   CHECK(policy.image_registry.registry.empty());
   CHECK(policy.image_registry.rewrites.at("docker.io") == "docker-hub");
-  CHECK(policy.model_storage.default_claim == "gpuinfer-models");
+  CHECK(policy.model_storage.default_storage == "gpuinfer-models");
   CHECK(policy.model_storage.mount_path == "/models");
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("a document changes what it says and leaves the rest") {
   CHECK(policy.shared_memory.maximum_bytes == default_policies().unselected().shared_memory.maximum_bytes);
   CHECK(policy.shared_memory.memory_limit_percent == 25);
   CHECK(policy.image_registry.rewrites == std::map<std::string, std::string>{{"quay.io", ""}});
-  CHECK(policy.model_storage.default_claim == "gpuinfer-models");
+  CHECK(policy.model_storage.default_storage == "gpuinfer-models");
   CHECK(parse("").name == "test");
 }
 
@@ -66,7 +66,7 @@ TEST_CASE("errors name file, line, column and field") {
         "policy.yaml:8:7: spec.gpuToleration.keys.1 must be the name of an extended resource, such as nvidia.com/gpu");
   CHECK(error_of(kHead + "spec: {imageRegistry: {rewrites: {https://ghcr.io: x}}}\n") ==
         "policy.yaml:4:52: spec.imageRegistry.rewrites.https://ghcr.io has a key that is not a registry's host, such "
-        "as ghcr.io (docker.io for Docker Hub)");
+        "as ghcr.io (docker.io for Docker Hub), or HOST/PATH");
   CHECK(error_of("apiVersion: gpuinfer.dev/v1\nkind: InjectionPolicy\n") ==
         "policy.yaml:1:13: apiVersion must be gpuinfer.dev/v1alpha1");
   CHECK(error_of("a: [1\n") != "no error");
@@ -86,8 +86,10 @@ TEST_CASE("wrong documents are refused") {
       "spec: {imageRegistry: {rewrites: {ghcr.io: X}}}", "spec: {imageRegistry: {rewrites: {ghcr.io: null}}}",
       "spec: {modelStorage: {mountPath: models}}", "spec: {modelStorage: {mountPath: /}}",
       "spec: {modelStorage: {mountPath: /models/}}", "spec: {modelStorage: {mountPath: /models/../etc}}",
-      "spec: {modelStorage: {mountPath: '/a:b'}}", "spec: {modelStorage: {defaultClaim: ''}}",
-      "spec: {modelStorage: {storage: {s3: Bucket}}}", "spec: {modelStorage: {storage: [s3]}}", "status: {}");
+      "spec: {modelStorage: {mountPath: '/a:b'}}", "spec: {modelStorage: {defaultStorage: ''}}",
+      "spec: {modelStorage: {storage: {s3: Bucket}}}", "spec: {modelStorage: {storage: {s3: {claim: Bucket}}}}",
+      "spec: {modelStorage: {storage: {s3: {}}}}", "spec: {modelStorage: {storage: {s3: {claim: a, hostPath: /b}}}}",
+      "spec: {modelStorage: {storage: [s3]}}", "status: {}");
   INFO(spec);
   CHECK_THROWS_AS(parse(spec), PolicyDocumentError);
 }

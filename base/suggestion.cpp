@@ -1,10 +1,10 @@
 // Edit distance (Levenshtein), and the best candidate by it.
-#include "plugin/suggestion.hpp"
+#include "base/suggestion.hpp"
 
 #include <algorithm>
 #include <numeric>
 
-namespace gpuinfer::plugin {
+namespace gpuinfer {
 
 namespace {
 
@@ -51,4 +51,4 @@ std::string closest_match(std::string_view name, const std::vector<std::string>&
   return best;
 }
 
-}  // namespace gpuinfer::plugin
+}  // namespace gpuinfer

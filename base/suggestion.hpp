@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gpuinfer::plugin {
+namespace gpuinfer {
 
 /// ASCII letters in lower case, everything else as it is.
 std::string to_lower(std::string_view text);
@@ -14,4 +14,4 @@ std::string to_lower(std::string_view text);
 /// is near: more than a third of the letters differ. Upper and lower case are alike.
 std::string closest_match(std::string_view name, const std::vector<std::string>& candidates);
 
-}  // namespace gpuinfer::plugin
+}  // namespace gpuinfer

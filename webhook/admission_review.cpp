@@ -118,6 +118,8 @@ Json parse_body(std::string_view body) {
     return Json::parse(body);
   } catch (const Json::parse_error& error) {
     throw BadReview("the body is not JSON: byte " + std::to_string(error.byte));
+  } catch (const Json::out_of_range&) {
+    throw BadReview("the body has a number that is out of range");
   }
 }
 

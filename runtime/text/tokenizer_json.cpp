@@ -220,6 +220,8 @@ TokenizerSpec parse_tokenizer_json(std::string_view json, const std::string& nam
     root = Json::parse(json);
   } catch (const Json::parse_error& error) {
     throw Error(name + ": byte " + std::to_string(error.byte) + ": not JSON", "The file is damaged; fetch it again.");
+  } catch (const Json::out_of_range&) {
+    throw Error(name + ": has a number that is out of range", "The file is damaged; fetch it again.");
   }
   return Reader(root, name).read();
 }

@@ -91,6 +91,7 @@ TEST_CASE("what would change the ids and is not supported is refused") {
 
 TEST_CASE("damaged files") {
   CHECK_THROWS_WITH(parse_tokenizer_json("{\"model\"", "t.json"), "t.json: byte 9: not JSON");
+  CHECK_THROWS_WITH(parse_tokenizer_json("{\"model\": 1e999}", "t.json"), "t.json: has a number that is out of range");
   CHECK_THROWS_WITH(parse_tokenizer_json("[]", "t.json"), "t.json: /model: is missing");
   CHECK(error_with("/model/vocab", nullptr) == "t.json: /model/vocab: is missing");
   CHECK(error_with("/model/vocab/h", -1) == "t.json: /model/vocab/h: is not a token id");

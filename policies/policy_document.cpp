@@ -34,19 +34,26 @@ LabelRequirement read_label_requirement(DocumentSection section) {
   return requirement;
 }
 
+/// The value of a condition; one that lists nothing would hold for nobody or for everybody, depending on the reader.
+template <typename List>
+List condition(const DocumentSection& section, const char* key, std::optional<List> list) {
+  if (!list) return {};
+  if (list->empty()) section.fail(key, "must not be empty", "leave it out where any will do");
+  return *std::move(list);
+}
+
 Selector read_selector(DocumentSection section) {
   Selector selector;
-  selector.namespaces = section.texts("namespaces", kNamespaceGlob).value_or(std::vector<std::string>());
-  const auto labels = section.text_map("matchLabels", kLabelKey, kLabelValue);
-  for (const auto& [key, value] : labels.value_or(std::map<std::string, std::string>())) {
+  selector.namespaces = condition(section, "namespaces", section.texts("namespaces", kNamespaceGlob));
+  for (const auto& [key, value] :
+       condition(section, "matchLabels", section.text_map("matchLabels", kLabelKey, kLabelValue))) {
     selector.labels.push_back({key, LabelRequirement::Operator::kIn, {value}});
   }
-  if (const auto expressions = section.sections("matchExpressions")) {
-    for (const DocumentSection& expression : *expressions) {
-      selector.labels.push_back(read_label_requirement(expression));
-    }
+  for (const DocumentSection& expression :
+       condition(section, "matchExpressions", section.sections("matchExpressions"))) {
+    selector.labels.push_back(read_label_requirement(expression));
   }
-  selector.images = section.texts("images", kImageGlob).value_or(std::vector<std::string>());
+  selector.images = condition(section, "images", section.texts("images", kImageGlob));
   selector.requests_gpu = section.boolean("requestsGpu");
   section.close();
   if (selector.picks_everything()) {

@@ -1,6 +1,5 @@
 #include "webhook/admission_review.hpp"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -22,33 +21,11 @@ using policies::text_at;
 
 constexpr const char* kApiVersion = "admission.k8s.io/v1";
 constexpr const char* kKind = "AdmissionReview";
-constexpr std::size_t kMaxNesting = 500;
 /// What the API server passes on: longer warnings are cut, and more than 4 KiB of them are dropped.
 constexpr std::size_t kMaxWarningBytes = 255;
 constexpr std::size_t kMaxWarnings = 16;
 constexpr std::size_t kMaxAuditBytes = 1000;
 constexpr int kUnprocessable = 422;
-
-/// Copying, comparing and writing a JSON value recurse, so a deep one is refused before it is built.
-std::size_t nesting(std::string_view text) {
-  std::size_t depth = 0;
-  std::size_t deepest = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      --depth;
-    }
-  }
-  return deepest;
-}
 
 void check_review(const Json& review) {
   using policies::list;
@@ -111,17 +88,6 @@ Json warnings(const policies::Injection& injection) {
 }
 
 }  // namespace
-
-Json parse_body(std::string_view body) {
-  if (nesting(body) > kMaxNesting) throw BadReview("the body is nested more than 500 levels deep");
-  try {
-    return Json::parse(body);
-  } catch (const Json::parse_error& error) {
-    throw BadReview("the body is not JSON: byte " + std::to_string(error.byte));
-  } catch (const Json::out_of_range&) {
-    throw BadReview("the body has a number that is out of range");
-  }
-}
 
 AdmissionResult review(const Json& review, const policies::PolicySet& policies) {
   check_review(review);

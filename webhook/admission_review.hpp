@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -31,9 +30,6 @@ struct AdmissionResult {
   std::string object_namespace;
   std::string object_name;  ///< empty for a pod whose name the API server still has to generate
 };
-
-/// The JSON value of a request body. Throws BadReview where it is no JSON or nested deeper than any Kubernetes object.
-Json parse_body(std::string_view body);
 
 /// Pods are injected on CREATE only (almost nothing of a pod may change later), workloads propagate their annotations
 /// on CREATE and UPDATE (a Job on CREATE), everything else (other kinds, subresources, DELETE) is allowed as it is. An

@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "webhook/admission_review.hpp"
+#include "webhook/review_json.hpp"
 
 namespace gpuinfer::webhook {
 

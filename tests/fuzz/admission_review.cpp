@@ -1,5 +1,6 @@
 // Fuzz target: any body of a POST /mutate, with the default policies and with ones that have everything switched on.
 #include "webhook/admission_review.hpp"
+#include "webhook/review_json.hpp"
 
 #include "base/base64.hpp"
 #include "fuzz/embedded.hpp"

@@ -5,6 +5,7 @@
 #include "tests/fuzz/json_mutator.hpp"
 #include "tests/fuzz/same.hpp"
 #include "webhook/admission_review.hpp"
+#include "webhook/review_json.hpp"
 
 using namespace gpuinfer;
 

@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "tests/webhook/review_of.hpp"
 #include "webhook/one_line.hpp"
+#include "webhook/review_json.hpp"
 
 using namespace gpuinfer;
 using namespace gpuinfer::webhook;

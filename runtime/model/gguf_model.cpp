@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "runtime/model/experts.hpp"
 #include "runtime/model/gguf.hpp"
 #include "runtime/model/loaders.hpp"
 #include "runtime/model/rope.hpp"
@@ -16,14 +17,14 @@ const TensorNames kNames = {.embedding = "token_embd.weight",
                             .lm_head = "output.weight",
                             .layer_prefix = "blk.",
                             .input_norm = "attn_norm.weight",
-                            .q = "attn_q.weight",
-                            .k = "attn_k.weight",
-                            .v = "attn_v.weight",
-                            .o = "attn_output.weight",
-                            .post_attention_norm = "ffn_norm.weight",
-                            .gate = "ffn_gate.weight",
-                            .up = "ffn_up.weight",
-                            .down = "ffn_down.weight"};
+                            .q = {.weight = "attn_q.weight"},
+                            .k = {.weight = "attn_k.weight"},
+                            .v = {.weight = "attn_v.weight"},
+                            .o = {.weight = "attn_output.weight"},
+                            .mlp_norm = "ffn_norm.weight",
+                            .mlp = {.gate = {.weight = "ffn_gate.weight"},
+                                    .up = {.weight = "ffn_up.weight"},
+                                    .down = {.weight = "ffn_down.weight"}}};
 
 /// Llama 3's stretched RoPE: a divisor for each frequency.
 constexpr const char* kRopeFactors = "rope_freqs.weight";
@@ -50,18 +51,19 @@ ModelConfig read_config(const GgufFile& file) {
   ModelConfig config;
   config.hidden_size = required_integer(file, "llama.embedding_length");
   config.intermediate_size = required_integer(file, "llama.feed_forward_length");
-  config.num_hidden_layers = required_integer(file, "llama.block_count");
+  config.layers = make_layers(required_integer(file, "llama.block_count"), file.path().string());
   config.num_attention_heads = required_integer(file, "llama.attention.head_count");
   config.num_key_value_heads = file.integer("llama.attention.head_count_kv").value_or(config.num_attention_heads);
   config.max_position_embeddings = required_integer(file, "llama.context_length");
   config.head_dim = file.integer("llama.attention.key_length")
                         .value_or(config.hidden_size / std::max<std::int64_t>(config.num_attention_heads, 1));
-  config.sliding_window = file.integer("llama.attention.sliding_window");
+  for (LayerConfig& layer : config.layers) layer.sliding_window = file.integer("llama.attention.sliding_window");
   config.rms_norm_eps = static_cast<float>(file.real("llama.attention.layer_norm_rms_epsilon").value_or(1e-5));
   // Older files lack llama.vocab_size; the embedding has one row for each token.
   const auto embedding = std::ranges::find(file.tensors(), kNames.embedding, &GgufTensor::name);
   config.vocab_size = embedding != file.tensors().end() ? embedding->tensor.rows() : 0;
   check_config(config, file.path().string());
+  config.attention_scale = static_cast<float>(1 / std::sqrt(static_cast<double>(config.head_dim)));
 
   if (file.integer("llama.attention.value_length").value_or(config.head_dim) != config.head_dim) {
     refuse(file, "values of another size than keys are not supported");
@@ -71,7 +73,7 @@ ModelConfig read_config(const GgufFile& file) {
   }
   const double theta = file.real("llama.rope.freq_base").value_or(10000);
   if (!(theta > 0)) refuse(file, "llama.rope.freq_base is not positive");
-  config.rope_inverse_frequencies = rope_inverse_frequencies(theta, config.head_dim);
+  config.ropes = {Rope{rope_inverse_frequencies(theta, config.head_dim)}};
   return config;
 }
 
@@ -79,7 +81,7 @@ void divide_rope_frequencies(ModelConfig& config, TensorTable& tensors) {
   if (!tensors.contains(kRopeFactors)) return;
   std::vector<float> factors(static_cast<std::size_t>(config.head_dim / 2));
   dequantize_row(tensors.take(kRopeFactors, {config.head_dim / 2}), 0, factors);
-  for (std::size_t i = 0; i < factors.size(); ++i) config.rope_inverse_frequencies[i] /= factors[i];
+  for (std::size_t i = 0; i < factors.size(); ++i) config.ropes.front().inverse_frequencies[i] /= factors[i];
   check_config(config, tensors.path().string());
 }
 
@@ -108,10 +110,10 @@ Model load_gguf_model(const std::filesystem::path& path) {
   TensorTable tensors(path);
   for (const GgufTensor& tensor : file.tensors()) tensors.add(std::string(tensor.name), tensor.tensor);
   divide_rope_frequencies(model.config, tensors);
-  model.weights = take_weights(tensors, kNames, model.config);
+  model.weights = take_weights(tensors, kNames, model.config, dense_mlp(tensors, kNames, model.config));
   for (LayerWeights& layer : model.weights.layers) {
-    restore_row_order(layer.q, model.config.head_dim, model);
-    restore_row_order(layer.k, model.config.head_dim, model);
+    restore_row_order(layer.q.weight, model.config.head_dim, model);
+    restore_row_order(layer.k.weight, model.config.head_dim, model);
   }
   model.files.push_back(file.contents());
   return model;

@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "runtime/model/experts.hpp"
 #include "runtime/model/hugging_face_config.hpp"
 #include "runtime/model/loaders.hpp"
 #include "runtime/model/safetensors.hpp"
@@ -10,19 +11,38 @@
 namespace gpuinfer::model {
 namespace {
 
-const TensorNames kNames = {.embedding = "model.embed_tokens.weight",
-                            .norm = "model.norm.weight",
-                            .lm_head = "lm_head.weight",
-                            .layer_prefix = "model.layers.",
-                            .input_norm = "input_layernorm.weight",
-                            .q = "self_attn.q_proj.weight",
-                            .k = "self_attn.k_proj.weight",
-                            .v = "self_attn.v_proj.weight",
-                            .o = "self_attn.o_proj.weight",
-                            .post_attention_norm = "post_attention_layernorm.weight",
-                            .gate = "mlp.gate_proj.weight",
-                            .up = "mlp.up_proj.weight",
-                            .down = "mlp.down_proj.weight"};
+TakeExperts experts_of(const HuggingFaceModel& description, TensorTable& tensors, Model& model) {
+  switch (description.experts) {
+    case HuggingFaceModel::Experts::kNone:
+      break;
+    case HuggingFaceModel::Experts::kSeparate:
+      return separate_experts(tensors, description.names, description.config);
+    case HuggingFaceModel::Experts::kGptOss:
+      return gpt_oss_experts(tensors, description.config, model);
+  }
+  return dense_mlp(tensors, description.names, description.config);
+}
+
+/// `norm` with 1 added to each element, as float32 in a buffer of `model`.
+void add_one(Tensor& norm, Model& model) {
+  if (norm.empty()) return;
+  std::vector<float> values(static_cast<std::size_t>(norm.columns()));
+  dequantize_row(norm, 0, values);
+  for (float& value : values) value += 1;
+  const auto bytes = std::as_bytes(std::span(values));
+  model.buffers.push_back(std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()));
+  norm = {.type = DataType::kF32, .shape = norm.shape, .bytes = *model.buffers.back()};
+}
+
+void add_one_to_norms(Model& model) {
+  add_one(model.weights.norm, model);
+  for (LayerWeights& layer : model.weights.layers) {
+    for (Tensor* norm : {&layer.input_norm, &layer.q_norm, &layer.k_norm, &layer.attention_output_norm, &layer.mlp_norm,
+                         &layer.mlp_output_norm}) {
+      add_one(*norm, model);
+    }
+  }
+}
 
 }  // namespace
 
@@ -31,17 +51,18 @@ Model load_hugging_face_model(const std::filesystem::path& path) {
   const Json json = Json::parse(read_file(config_path), nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) throw Error(config_path.string() + ": not valid JSON", "Fetch the file again.");
 
-  Model model;
-  model.config = parse_hugging_face_config(json, config_path.string());
+  const HuggingFaceModel description = parse_hugging_face_config(json, config_path.string());
   Safetensors safetensors = open_safetensors(path);
-  model.weights = take_weights(safetensors.tensors, kNames, model.config);
-  const auto tie = json.find("tie_word_embeddings");
-  const bool tied = tie != json.end() && tie->is_boolean() && tie->get<bool>();
-  if (!tied && !safetensors.tensors.contains(kNames.lm_head)) {
-    throw Error(path.string() + ": tensor '" + kNames.lm_head +
+  Model model;
+  model.config = description.config;
+  model.weights = take_weights(safetensors.tensors, description.names, description.config,
+                               experts_of(description, safetensors.tensors, model));
+  if (!description.is_tied && !safetensors.tensors.contains(description.names.lm_head)) {
+    throw Error(path.string() + ": tensor '" + description.names.lm_head +
                     "' is missing, and config.json does not tie it to the embedding",
                 "The files are incomplete. Fetch them again.");
   }
+  if (description.norms_are_offsets) add_one_to_norms(model);
   model.files = std::move(safetensors.files);
   return model;
 }

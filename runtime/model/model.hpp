@@ -11,15 +11,32 @@
 
 namespace gpuinfer::model {
 
+/// y = x · weightᵀ + bias.
+struct Linear {
+  Tensor weight{};  ///< [out, in]
+  Tensor bias{};    ///< [out], or empty
+};
+
+/// down(activation(gate(x), up(x))).
+struct Mlp {
+  Linear gate, up;  ///< [intermediate, hidden]
+  Linear down;      ///< [hidden, intermediate]
+};
+
 /// Rows of q and k are in Hugging Face's order (RoPE rotates element i with i + head_dim/2), whatever the file's order
-/// was. A bias that the model does not have is an empty tensor.
+/// was, and the weights of norms are what the normalised values are multiplied by. What the model does not have is
+/// empty.
 struct LayerWeights {
-  Tensor input_norm;           ///< [hidden]
-  Tensor q, k, v;              ///< [heads·head_dim, hidden], [kv_heads·head_dim, hidden] twice
-  Tensor o;                    ///< [hidden, heads·head_dim]
-  Tensor post_attention_norm;  ///< [hidden]
-  Tensor gate, up;             ///< [intermediate, hidden]
-  Tensor down;                 ///< [hidden, intermediate]
+  Tensor input_norm;             ///< [hidden]
+  Linear q, k, v;                ///< [heads·head_dim, hidden], [kv_heads·head_dim, hidden] twice
+  Tensor q_norm, k_norm;         ///< [head_dim]: every head is normalised before it is rotated
+  Tensor sinks;                  ///< [heads]: a score that takes part in the softmax and has no value
+  Linear o;                      ///< [hidden, heads·head_dim]
+  Tensor attention_output_norm;  ///< [hidden]: of what attention adds to the residual stream
+  Tensor mlp_norm;               ///< [hidden]
+  Linear router;                 ///< [experts, hidden]
+  std::vector<Mlp> experts;      ///< a single one where there is no router
+  Tensor mlp_output_norm;        ///< [hidden]: of what the MLP adds to the residual stream
 };
 
 struct Weights {

@@ -1,7 +1,9 @@
 // ggml's block layouts.
 #include "runtime/model/quantized_block.hpp"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "runtime/model/half.hpp"
 
@@ -35,6 +37,20 @@ QuantizedBlock unpack_block(DataType type, const std::byte* bytes) {
   } else {
     block.minimum = -8 * block.scale;
     unpack_nibbles(bytes + 2, block);
+  }
+  return block;
+}
+
+QuantizedBlock unpack_mxfp4_block(const std::byte* bytes, std::byte scale) {
+  constexpr int kBias = 127;
+  constexpr std::byte kNan{255};
+  QuantizedBlock block;
+  // One power of two less, because the values are doubled.
+  block.scale = scale == kNan ? std::numeric_limits<float>::quiet_NaN()
+                              : std::ldexp(1.0F, std::to_integer<int>(scale) - kBias - 1);
+  for (std::size_t i = 0; i < 16; ++i) {
+    block.values[2 * i] = kDoubledE2m1[std::to_integer<std::size_t>(bytes[i] & std::byte{15})];
+    block.values[2 * i + 1] = kDoubledE2m1[std::to_integer<std::size_t>(bytes[i] >> 4)];
   }
   return block;
 }

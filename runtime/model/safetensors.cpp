@@ -36,6 +36,7 @@ std::optional<DataType> data_type(const std::string& dtype) {
   if (dtype == "F32") return DataType::kF32;
   if (dtype == "F16") return DataType::kF16;
   if (dtype == "BF16") return DataType::kBF16;
+  if (dtype == "U8") return DataType::kU8;
   return std::nullopt;
 }
 

@@ -10,8 +10,7 @@
 namespace gpuinfer::model {
 namespace {
 
-void dequantize_block(DataType type, const std::byte* bytes, float* out) {
-  const QuantizedBlock block = unpack_block(type, bytes);
+void dequantize_block(const QuantizedBlock& block, float* out) {
   for (const std::int8_t value : block.values) *out++ = block.scale * static_cast<float>(value) + block.minimum;
 }
 
@@ -44,6 +43,10 @@ std::string_view name(DataType type) {
       return "Q4_1";
     case DataType::kQ8_0:
       return "Q8_0";
+    case DataType::kMxfp4:
+      return "MXFP4";
+    case DataType::kU8:
+      return "U8";
   }
   return "?";
 }
@@ -55,10 +58,12 @@ std::int64_t block_elements(DataType type) {
     case DataType::kF32:
     case DataType::kF16:
     case DataType::kBF16:
+    case DataType::kU8:
       return 1;
     case DataType::kQ4_0:
     case DataType::kQ4_1:
     case DataType::kQ8_0:
+    case DataType::kMxfp4:
       return kQuantizedBlockElements;
   }
   return 1;
@@ -77,6 +82,10 @@ std::int64_t block_bytes(DataType type) {
       return 4 + 16;
     case DataType::kQ8_0:
       return 2 + 32;
+    case DataType::kMxfp4:
+      return 16;
+    case DataType::kU8:
+      return 1;
   }
   return 0;
 }
@@ -91,14 +100,21 @@ std::int64_t Tensor::columns() const { return shape.empty() ? 1 : shape.back(); 
 std::int64_t Tensor::row_bytes() const { return columns() / block_elements(type) * block_bytes(type); }
 
 std::span<const std::byte> Tensor::row(std::int64_t index) const {
-  return bytes.subspan(static_cast<std::size_t>(index * row_bytes()), static_cast<std::size_t>(row_bytes()));
+  return bytes.subspan(static_cast<std::size_t>(index * row_step * row_bytes()), static_cast<std::size_t>(row_bytes()));
+}
+
+std::span<const std::byte> Tensor::row_scales(std::int64_t index) const {
+  const std::int64_t blocks = columns() / kQuantizedBlockElements;
+  return scales.subspan(static_cast<std::size_t>(index * row_step * blocks), static_cast<std::size_t>(blocks));
 }
 
 void dequantize_row(const Tensor& tensor, std::int64_t index, std::span<float> out) {
   const std::byte* bytes = tensor.row(index).data();
   if (!is_quantized(tensor.type)) return convert_row(tensor.type, bytes, out);
+  const bool is_mxfp4 = tensor.type == DataType::kMxfp4;
+  const std::byte* scales = is_mxfp4 ? tensor.row_scales(index).data() : nullptr;
   for (std::size_t column = 0; column < out.size(); column += kQuantizedBlockElements) {
-    dequantize_block(tensor.type, bytes, &out[column]);
+    dequantize_block(is_mxfp4 ? unpack_mxfp4_block(bytes, *scales++) : unpack_block(tensor.type, bytes), &out[column]);
     bytes += block_bytes(tensor.type);
   }
 }

@@ -10,8 +10,10 @@
 namespace gpuinfer::model {
 
 /// How elements are stored. The quantised ones pack blocks of 32 consecutive elements of a row, in ggml's layouts
-/// (ggml-common.h): Q4_0 {f16 d; u8 qs[16]}, Q4_1 {f16 d, m; u8 qs[16]}, Q8_0 {f16 d; i8 qs[32]}.
-enum class DataType { kF32, kF16, kBF16, kQ4_0, kQ4_1, kQ8_0 };
+/// (ggml-common.h): Q4_0 {f16 d; u8 qs[16]}, Q4_1 {f16 d, m; u8 qs[16]}, Q8_0 {f16 d; i8 qs[32]}. MXFP4 is the OCP
+/// Microscaling format as gpt-oss's safetensors have it: 16 bytes of E2M1 elements, the even ones in the low nibbles,
+/// and the E8M0 scale of each block apart. U8 are bytes that mean something only together with other tensors.
+enum class DataType { kF32, kF16, kBF16, kQ4_0, kQ4_1, kQ8_0, kMxfp4, kU8 };
 
 /// "F32", "Q4_1" ...
 std::string_view name(DataType type);
@@ -29,8 +31,14 @@ std::int64_t block_bytes(DataType type);
 /// a linear layer is [out_features, in_features], a vector is [n].
 struct Tensor {
   DataType type = DataType::kF32;
-  std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;
+  std::vector<std::int64_t> shape{};
+  std::span<const std::byte> bytes{};
+  /// Of kMxfp4: a byte for each block, laid out as the blocks are.
+  std::span<const std::byte> scales{};
+  /// Every row_step'th row of `bytes` belongs to this tensor: gpt-oss stores the rows of two tensors alternately.
+  std::int64_t row_step = 1;
+
+  bool empty() const { return bytes.empty(); }
 
   /// Product of all dimensions but the last; 1 for a vector.
   std::int64_t rows() const;
@@ -38,6 +46,8 @@ struct Tensor {
   std::int64_t columns() const;
   std::int64_t row_bytes() const;
   std::span<const std::byte> row(std::int64_t index) const;
+  /// The scales of a row: [columns / 32].
+  std::span<const std::byte> row_scales(std::int64_t index) const;
 };
 
 /// Row `index` of `tensor` as float32 into `out` ([columns]).

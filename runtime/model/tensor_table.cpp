@@ -12,6 +12,10 @@ std::string to_string(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+std::string place_of(const std::filesystem::path& path, const std::string& tensor) {
+  return path.string() + ": tensor '" + tensor + "'";
+}
+
 }  // namespace
 
 void TensorTable::add(std::string name, Tensor tensor) {
@@ -24,7 +28,19 @@ void TensorTable::add_unsupported(std::string name, std::string type) {
 }
 
 const Tensor& TensorTable::take(const std::string& name, const std::vector<std::int64_t>& shape) {
-  const std::string place = path_.string() + ": tensor '" + name + "'";
+  const Tensor& tensor = take_any(name, shape);
+  if (tensor.type == DataType::kU8) throw Error(place_of(path_, name) + " holds bytes, the model needs numbers");
+  return tensor;
+}
+
+const Tensor& TensorTable::take_bytes(const std::string& name, const std::vector<std::int64_t>& shape) {
+  const Tensor& tensor = take_any(name, shape);
+  if (tensor.type != DataType::kU8) throw Error(place_of(path_, name) + " holds numbers, the model needs bytes");
+  return tensor;
+}
+
+const Tensor& TensorTable::take_any(const std::string& name, const std::vector<std::int64_t>& shape) {
+  const std::string place = place_of(path_, name);
   if (const auto found = unsupported_.find(name); found != unsupported_.end()) {
     throw Error(place + " is stored as " + found->second + ", which is not supported (supported: F32, F16, BF16)");
   }
@@ -40,7 +56,7 @@ const Tensor& TensorTable::take(const std::string& name, const std::vector<std::
 void TensorTable::check_all_taken() const {
   for (const auto& [name, tensor] : tensors_) {
     if (!taken_.contains(name) && !name.ends_with("rotary_emb.inv_freq")) {
-      throw Error(path_.string() + ": tensor '" + name + "' is not part of the Llama architecture",
+      throw Error(path_.string() + ": tensor '" + name + "' is not part of the architecture",
                   "The model is of a family that is not supported yet.");
     }
   }

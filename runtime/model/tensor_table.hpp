@@ -26,14 +26,19 @@ class TensorTable {
 
   bool contains(const std::string& name) const { return tensors_.contains(name); }
 
-  /// The tensor called `name`. Throws Error where it is missing or its shape is not `shape`.
+  /// The tensor called `name`, of numbers. Throws Error where it is missing or its shape is not `shape`.
   const Tensor& take(const std::string& name, const std::vector<std::int64_t>& shape);
+
+  /// The same for a tensor of bytes.
+  const Tensor& take_bytes(const std::string& name, const std::vector<std::int64_t>& shape);
 
   /// Throws Error naming a tensor that nobody took: a model whose weights we do not all use is not the model that we
   /// would compute. RoPE frequencies, which some converters write, are derived from the settings and may remain.
   void check_all_taken() const;
 
  private:
+  const Tensor& take_any(const std::string& name, const std::vector<std::int64_t>& shape);
+
   std::filesystem::path path_;
   std::map<std::string, Tensor> tensors_;
   std::map<std::string, std::string> unsupported_;

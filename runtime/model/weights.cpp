@@ -1,32 +1,60 @@
-// The shapes of a Llama-like transformer.
+// The shapes of a transformer.
 #include "runtime/model/weights.hpp"
 
 namespace gpuinfer::model {
+namespace {
 
-Weights take_weights(TensorTable& tensors, const TensorNames& names, const ModelConfig& config) {
+/// Tensors whose names share a beginning.
+class Group {
+ public:
+  Group(TensorTable& tensors, std::string prefix) : tensors_(tensors), prefix_(std::move(prefix)) {}
+
+  Tensor tensor(const std::string& name, const std::vector<std::int64_t>& shape) const {
+    return name.empty() ? Tensor{} : tensors_.take(prefix_ + name, shape);
+  }
+
+  Linear linear(const LinearNames& names, std::int64_t out, std::int64_t in) const {
+    return {.weight = tensor(names.weight, {out, in}), .bias = tensor(names.bias, {out})};
+  }
+
+ private:
+  TensorTable& tensors_;
+  std::string prefix_;
+};
+
+}  // namespace
+
+Mlp take_mlp(TensorTable& tensors, const std::string& prefix, const MlpNames& names, const ModelConfig& config) {
+  const Group group(tensors, prefix);
+  return {.gate = group.linear(names.gate, config.intermediate_size, config.hidden_size),
+          .up = group.linear(names.up, config.intermediate_size, config.hidden_size),
+          .down = group.linear(names.down, config.hidden_size, config.intermediate_size)};
+}
+
+Weights take_weights(TensorTable& tensors, const TensorNames& names, const ModelConfig& config,
+                     const TakeExperts& take_experts) {
   const std::int64_t hidden = config.hidden_size;
-  const std::int64_t intermediate = config.intermediate_size;
-  const std::int64_t q_size = config.num_attention_heads * config.head_dim;
-  const std::int64_t kv_size = config.num_key_value_heads * config.head_dim;
-
   Weights weights;
   weights.embedding = tensors.take(names.embedding, {config.vocab_size, hidden});
   weights.norm = tensors.take(names.norm, {hidden});
   weights.lm_head =
       tensors.contains(names.lm_head) ? tensors.take(names.lm_head, {config.vocab_size, hidden}) : weights.embedding;
-  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const auto take = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-      return tensors.take(names.layer_prefix + std::to_string(layer) + "." + name, shape);
-    };
-    weights.layers.push_back({.input_norm = take(names.input_norm, {hidden}),
-                              .q = take(names.q, {q_size, hidden}),
-                              .k = take(names.k, {kv_size, hidden}),
-                              .v = take(names.v, {kv_size, hidden}),
-                              .o = take(names.o, {hidden, q_size}),
-                              .post_attention_norm = take(names.post_attention_norm, {hidden}),
-                              .gate = take(names.gate, {intermediate, hidden}),
-                              .up = take(names.up, {intermediate, hidden}),
-                              .down = take(names.down, {hidden, intermediate})});
+  for (std::size_t index = 0; index < config.layers.size(); ++index) {
+    const std::string prefix = names.layer_prefix + std::to_string(index) + ".";
+    const Group layer(tensors, prefix);
+    weights.layers.push_back({.input_norm = layer.tensor(names.input_norm, {hidden}),
+                              .q = layer.linear(names.q, config.q_size(), hidden),
+                              .k = layer.linear(names.k, config.kv_size(), hidden),
+                              .v = layer.linear(names.v, config.kv_size(), hidden),
+                              .q_norm = layer.tensor(names.q_norm, {config.head_dim}),
+                              .k_norm = layer.tensor(names.k_norm, {config.head_dim}),
+                              .sinks = layer.tensor(names.sinks, {config.num_attention_heads}),
+                              .o = layer.linear(names.o, hidden, config.q_size()),
+                              .attention_output_norm = layer.tensor(names.attention_output_norm, {hidden}),
+                              .mlp_norm = layer.tensor(names.mlp_norm, {hidden}),
+                              .router = layer.linear(names.router, config.num_experts, hidden),
+                              .experts = take_experts(prefix),
+                              .mlp_output_norm = layer.tensor(names.mlp_output_norm, {hidden})});
   }
   tensors.check_all_taken();
   return weights;

@@ -14,7 +14,7 @@ std::int64_t default_kv_cache_tokens(const model::ModelConfig& config, std::int6
   constexpr std::int64_t kSequences = 8;
   constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;
   const std::int64_t bytes_per_token =
-      2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * std::int64_t{sizeof(float)};
+      2 * config.num_hidden_layers() * config.num_key_value_heads * config.head_dim * std::int64_t{sizeof(float)};
   return std::max(max_model_len, std::min(kSequences * max_model_len, kMaxBytes / bytes_per_token));
 }
 

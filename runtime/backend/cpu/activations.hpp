@@ -1,6 +1,7 @@
 // The input of linear layers, as the kernels want it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,16 @@ class Activations {
   const float* scales(std::int64_t token) const { return scales_.data() + token * blocks(); }
   float* sums(std::int64_t token) { return sums_.data() + token * blocks(); }
   const float* sums(std::int64_t token) const { return sums_.data() + token * blocks(); }
+
+  /// Token `from` of `source`, which has the same columns, becomes token `to`: its floats and, where there are some,
+  /// its quantised values.
+  void copy(std::int64_t to, const Activations& source, std::int64_t from, bool quantized) {
+    std::copy_n(source.floats(from), columns_, floats(to));
+    if (!quantized) return;
+    std::copy_n(source.values(from), columns_, values(to));
+    std::copy_n(source.scales(from), blocks(), scales(to));
+    std::copy_n(source.sums(from), blocks(), sums(to));
+  }
 
  private:
   template <typename T>

@@ -173,7 +173,13 @@ void attention_on_target(const AttentionTask& task) {
   }
   std::fill_n(sums.get(), count * value_stride, 0.0F);
   std::vector<State> states(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) states[static_cast<std::size_t>(i)].sum = sums.get() + i * value_stride;
+  for (std::int64_t i = 0; i < count; ++i) {
+    State& state = states[static_cast<std::size_t>(i)];
+    state.sum = sums.get() + i * value_stride;
+    if (task.sinks == nullptr) continue;
+    state.largest = task.sinks[i % task.heads];
+    state.total = 1;
+  }
 
   // Pages outside, queries inside: a page is read into the cache once for all of them.
   const std::int64_t last = task.position + task.tokens - 1;

@@ -19,6 +19,8 @@ struct AttentionTask {
   /// Query heads for each key/value head.
   std::int64_t heads;
   std::optional<std::int64_t> sliding_window;
+  /// For each of these heads a score in the softmax that has no value; null: none.
+  const float* sinks;
   /// The sequence's page table.
   std::span<const std::int32_t> pages;
   /// Position of the first token, and how many follow.

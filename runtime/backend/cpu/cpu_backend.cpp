@@ -11,6 +11,7 @@
 #include "runtime/backend/cpu/kv_cache.hpp"
 #include "runtime/backend/cpu/matmul.hpp"
 #include "runtime/backend/cpu/packed_model.hpp"
+#include "runtime/backend/cpu/routing.hpp"
 #include "runtime/backend/cpu/thread_pool.hpp"
 
 namespace gpuinfer::backend {
@@ -75,9 +76,6 @@ class CpuBackend final : public Backend {
  private:
   using Matrices = std::initializer_list<const PackedMatrix*>;
 
-  std::int64_t q_size() const { return config_.num_attention_heads * config_.head_dim; }
-  std::int64_t kv_size() const { return config_.num_key_value_heads * config_.head_dim; }
-
   /// All layers for `tokens`; the rows of logits that they want go to `logits`.
   void compute(std::span<const Token> tokens, float* logits) {
     const auto count = static_cast<std::int64_t>(tokens.size());
@@ -85,14 +83,16 @@ class CpuBackend final : public Backend {
     prepare_rope(tokens);
     for (std::size_t i = 0; i < model_.layers.size(); ++i) {
       const PackedLayer& layer = model_.layers[i];
-      norm(count, layer.input_norm, {&layer.q, &layer.k, &layer.v});
-      linear({&layer.q, &layer.k, &layer.v}, input_, count, wide(count, q_size() + 2 * kv_size()), false);
-      attend(static_cast<std::int64_t>(i), tokens, layer.o);
-      linear({&layer.o}, attended_, count, hidden_.data(), true);
-      norm(count, layer.post_attention_norm, {&layer.gate, &layer.up});
-      linear({&layer.gate, &layer.up}, input_, count, wide(count, 2 * config_.intermediate_size), false);
-      activate(count, layer.down);
-      linear({&layer.down}, activated_, count, hidden_.data(), true);
+      norm(count, layer.input_norm, {&layer.q.weight, &layer.k.weight, &layer.v.weight});
+      linear({&layer.q.weight, &layer.k.weight, &layer.v.weight}, input_, count,
+             wide(count, config_.q_size() + 2 * config_.kv_size()), false);
+      attend(static_cast<std::int64_t>(i), tokens);
+      add_to_hidden(layer.o, attended_, count, layer.attention_output_norm);
+      if (layer.has_router()) {
+        add_mixture(layer, count);
+      } else {
+        add_mlp(layer, count);
+      }
     }
     const std::int64_t wanted = keep_wanted(tokens);
     norm(wanted, model_.norm, {&model_.lm_head});
@@ -103,22 +103,29 @@ class CpuBackend final : public Backend {
     hidden_.resize(tokens.size() * static_cast<std::size_t>(config_.hidden_size));
     for_each_token(static_cast<std::int64_t>(tokens.size()), [&](std::int64_t t) {
       dequantize_row(model_.embedding, tokens[static_cast<std::size_t>(t)].id, hidden_row(t));
+      if (config_.embedding_scale == 1) return;
+      for (float& value : hidden_row(t)) value *= config_.embedding_scale;
     });
   }
 
-  /// Cosines and sines of each token's position, for all layers.
+  /// Cosines and sines of each token's position for each of the model's RoPEs, whatever layer uses it.
   void prepare_rope(std::span<const Token> tokens) {
-    const std::size_t half = config_.rope_inverse_frequencies.size();
-    cosines_.resize(tokens.size() * half);
-    sines_.resize(tokens.size() * half);
-    for_each_token(static_cast<std::int64_t>(tokens.size()), [&](std::int64_t t) {
-      const auto token = static_cast<std::size_t>(t);
-      for (std::size_t i = 0; i < half; ++i) {
-        const double angle = static_cast<double>(tokens[token].position) * config_.rope_inverse_frequencies[i];
-        cosines_[token * half + i] = static_cast<float>(std::cos(angle));
-        sines_[token * half + i] = static_cast<float>(std::sin(angle));
-      }
-    });
+    const auto half = static_cast<std::size_t>(config_.head_dim / 2);
+    rotations_.resize(config_.ropes.size());
+    for (std::size_t r = 0; r < rotations_.size(); ++r) {
+      Rotations& rotations = rotations_[r];
+      const model::Rope& rope = config_.ropes[r];
+      rotations.cosines.resize(tokens.size() * half);
+      rotations.sines.resize(tokens.size() * half);
+      for_each_token(static_cast<std::int64_t>(tokens.size()), [&](std::int64_t t) {
+        const auto token = static_cast<std::size_t>(t);
+        for (std::size_t i = 0; i < half; ++i) {
+          const double angle = static_cast<double>(tokens[token].position) * rope.inverse_frequencies[i];
+          rotations.cosines[token * half + i] = static_cast<float>(rope.magnitude * std::cos(angle));
+          rotations.sines[token * half + i] = static_cast<float>(rope.magnitude * std::sin(angle));
+        }
+      });
+    }
   }
 
   /// input_ = norm(hidden_), in the form that `consumers` read.
@@ -132,51 +139,62 @@ class CpuBackend final : public Backend {
 
   /// Quantises one token's activations where a quantised weight will read them.
   static void prepare(Activations& x, std::int64_t token, Matrices consumers) {
-    if (std::ranges::any_of(consumers, [](const PackedMatrix* m) { return model::is_quantized(m->type); })) {
-      quantize(x, token);
-    }
+    if (std::ranges::any_of(consumers, wants_quantized)) quantize(x, token);
   }
+
+  static bool wants_quantized(const PackedMatrix* matrix) { return model::is_quantized(matrix->type); }
 
   /// The products of x with each of `weights`, side by side in the rows of `out`.
   void linear(Matrices weights, const Activations& x, std::int64_t count, float* out, bool accumulate) {
+    products_.clear();
+    plan(weights, x, 0, count, out);
+    run_products(accumulate);
+  }
+
+  /// Adds the products of the rows [begin, end) of x with each of `weights`, side by side in the rows of `out`.
+  void plan(Matrices weights, const Activations& x, std::int64_t begin, std::int64_t end, float* out) {
     std::int64_t stride = 0;
-    std::int64_t groups = 0;
+    for (const PackedMatrix* weight : weights) stride += weight->rows;
     for (const PackedMatrix* weight : weights) {
-      stride += weight->rows;
-      groups += weight->groups();
+      products_.push_back({weight, &x, begin, end, out, stride});
+      out += weight->rows;
     }
+  }
+
+  /// Computes all planned products at once, cut into tasks.
+  void run_products(bool accumulate) {
+    std::int64_t groups = 0;
+    for (const Product& product : products_) groups += product.weight->groups();
     const std::int64_t per_task =
         std::max(kMinimumGroupsPerTask, groups / (kTasksPerThread * static_cast<std::int64_t>(pool_.threads())));
-    products_.clear();
-    for (std::int64_t token = 0; token < count; token += kProductTokens) {
-      float* first_column = out;
-      for (const PackedMatrix* weight : weights) {
-        for (std::int64_t group = 0; group < weight->groups(); group += per_task) {
-          products_.push_back({weight,
-                               {.group_begin = group,
-                                .group_end = std::min(group + per_task, weight->groups()),
-                                .token_begin = token,
-                                .token_end = std::min(token + kProductTokens, count)},
-                               first_column});
+    product_tasks_.clear();
+    for (const Product& product : products_) {
+      for (std::int64_t token = product.begin; token < product.end; token += kProductTokens) {
+        for (std::int64_t group = 0; group < product.weight->groups(); group += per_task) {
+          product_tasks_.push_back({&product,
+                                    {.group_begin = group,
+                                     .group_end = std::min(group + per_task, product.weight->groups()),
+                                     .token_begin = token,
+                                     .token_end = std::min(token + kProductTokens, product.end)}});
         }
-        first_column += weight->rows;
       }
     }
-    pool_.parallel_for(static_cast<std::int64_t>(products_.size()), [&](std::int64_t i) {
-      const Product& product = products_[static_cast<std::size_t>(i)];
-      matmul(*product.weight, x, product.range, product.out, stride, accumulate);
+    pool_.parallel_for(static_cast<std::int64_t>(product_tasks_.size()), [&](std::int64_t i) {
+      const auto& [product, range] = product_tasks_[static_cast<std::size_t>(i)];
+      matmul(*product->weight, *product->x, range, product->out, product->stride, accumulate);
     });
   }
 
   /// attended_ = attention over what linear() left in wide_, after keys and values went into the cache.
-  void attend(std::int64_t layer, std::span<const Token> tokens, const PackedMatrix& consumer) {
+  void attend(std::int64_t index, std::span<const Token> tokens) {
+    const PackedLayer& layer = model_.layers[static_cast<std::size_t>(index)];
     const auto count = static_cast<std::int64_t>(tokens.size());
-    const std::int64_t row = q_size() + 2 * kv_size();
+    const std::int64_t row = config_.q_size() + 2 * config_.kv_size();
     for_each_token(count, [&](std::int64_t t) {
-      rotate_and_store(layer, tokens[static_cast<std::size_t>(t)], t, wide_.data() + t * row);
+      rotate_and_store(index, tokens[static_cast<std::size_t>(t)], t, wide_.data() + t * row);
     });
 
-    attended_.resize(count, q_size());
+    attended_.resize(count, config_.q_size());
     attention_tasks_.clear();
     for (std::int64_t begin = 0, end = 0; begin < count; begin = end) {
       const Token& first = tokens[static_cast<std::size_t>(begin)];
@@ -188,53 +206,144 @@ class CpuBackend final : public Backend {
         const std::int64_t heads = config_.num_attention_heads / config_.num_key_value_heads;
         const std::int64_t first_query = kv_head * heads * config_.head_dim;
         attention_tasks_.push_back({.cache = cache_,
-                                    .layer = layer,
+                                    .layer = index,
                                     .kv_head = kv_head,
                                     .head_dim = config_.head_dim,
                                     .heads = heads,
-                                    .sliding_window = config_.sliding_window,
+                                    .sliding_window = config_.layers[static_cast<std::size_t>(index)].sliding_window,
+                                    .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data() + kv_head * heads,
                                     .pages = first.pages,
                                     .position = first.position,
                                     .tokens = end - begin,
                                     .queries = wide_.data() + begin * row + first_query,
                                     .query_stride = row,
                                     .out = attended_.floats(begin) + first_query,
-                                    .out_stride = q_size()});
+                                    .out_stride = config_.q_size()});
       }
     }
     pool_.parallel_for(static_cast<std::int64_t>(attention_tasks_.size()),
                        [&](std::int64_t i) { attention(attention_tasks_[static_cast<std::size_t>(i)]); });
-    for_each_token(count, [&](std::int64_t t) { prepare(attended_, t, {&consumer}); });
+    for_each_token(count, [&](std::int64_t t) { prepare(attended_, t, {&layer.o.weight}); });
   }
 
   static bool follows(const Token& token, const Token& first, std::int64_t distance) {
     return token.pages.data() == first.pages.data() && token.position == first.position + distance;
   }
 
-  void rotate_and_store(std::int64_t layer, const Token& token, std::int64_t index, float* qkv) {
+  void rotate_and_store(std::int64_t index, const Token& token, std::int64_t t, float* qkv) {
+    const PackedLayer& layer = model_.layers[static_cast<std::size_t>(index)];
+    const Rotations& rotations = rotations_[config_.layers[static_cast<std::size_t>(index)].rope];
     const auto head_dim = static_cast<std::size_t>(config_.head_dim);
-    const float* const cosines = cosines_.data() + index * config_.head_dim / 2;
-    const float* const sines = sines_.data() + index * config_.head_dim / 2;
-    const float query_scale = 1 / std::sqrt(static_cast<float>(config_.head_dim));
+    const float* const cosines = rotations.cosines.data() + t * config_.head_dim / 2;
+    const float* const sines = rotations.sines.data() + t * config_.head_dim / 2;
+    float* const keys = qkv + config_.q_size();
+    float* const values = keys + config_.kv_size();
+    add_bias(layer.q, qkv);
+    add_bias(layer.k, keys);
+    add_bias(layer.v, values);
     for (std::int64_t head = 0; head < config_.num_attention_heads; ++head) {
-      rope({qkv + head * config_.head_dim, head_dim}, cosines, sines, query_scale);
+      const std::span query(qkv + head * config_.head_dim, head_dim);
+      if (!layer.q_norm.empty()) rms_norm(query, layer.q_norm.data(), config_.rms_norm_eps, query.data());
+      rope(query, cosines, sines, config_.attention_scale);
     }
-    float* const keys = qkv + q_size();
     for (std::int64_t head = 0; head < config_.num_key_value_heads; ++head) {
-      float* const key = keys + head * config_.head_dim;
-      rope({key, head_dim}, cosines, sines, 1);
-      cache_.store(layer, token.page(), head, token.position % kPageTokens, key, key + kv_size());
+      const std::span key(keys + head * config_.head_dim, head_dim);
+      if (!layer.k_norm.empty()) rms_norm(key, layer.k_norm.data(), config_.rms_norm_eps, key.data());
+      rope(key, cosines, sines, 1);
+      cache_.store(index, token.page(), head, token.position % kPageTokens, key.data(),
+                   values + head * config_.head_dim);
     }
   }
 
-  /// activated_ = silu(gate) · up of what linear() left in wide_.
-  void activate(std::int64_t count, const PackedMatrix& consumer) {
-    const std::int64_t size = config_.intermediate_size;
-    activated_.resize(count, size);
+  static void add_bias(const PackedLinear& layer, float* row) {
+    if (!layer.bias.empty()) add({row, layer.bias.size()}, layer.bias.data(), 1);
+  }
+
+  /// hidden_ += layer(x), normalised first where the model does so.
+  void add_to_hidden(const PackedLinear& layer, const Activations& x, std::int64_t count,
+                     const std::vector<float>& output_norm) {
+    if (output_norm.empty()) {
+      linear({&layer.weight}, x, count, hidden_.data(), true);
+      if (layer.bias.empty()) return;
+      for_each_token(count, [&](std::int64_t t) { add_bias(layer, hidden_row(t).data()); });
+      return;
+    }
+    float* const out = wide(count, config_.hidden_size);
+    linear({&layer.weight}, x, count, out, false);
     for_each_token(count, [&](std::int64_t t) {
-      const float* const gate = wide_.data() + t * 2 * size;
-      swiglu(gate, gate + size, {activated_.floats(t), static_cast<std::size_t>(size)});
-      prepare(activated_, t, {&consumer});
+      float* const row = out + t * config_.hidden_size;
+      add_bias(layer, row);
+      add_branch(t, row, output_norm);
+    });
+  }
+
+  /// A token's hidden state += what a branch computed for it, normalised first where the model does so.
+  void add_branch(std::int64_t token, float* branch, const std::vector<float>& output_norm) {
+    const std::span<float> hidden = hidden_row(token);
+    if (!output_norm.empty()) {
+      rms_norm({branch, hidden.size()}, output_norm.data(), config_.rms_norm_eps, branch);
+    }
+    add(hidden, branch, 1);
+  }
+
+  void add_mlp(const PackedLayer& layer, std::int64_t count) {
+    const PackedMlp& mlp = layer.experts.front();
+    norm(count, layer.mlp_norm, {&mlp.gate.weight, &mlp.up.weight});
+    linear({&mlp.gate.weight, &mlp.up.weight}, input_, count, wide(count, 2 * config_.intermediate_size), false);
+    activated_.resize(count, config_.intermediate_size);
+    for_each_token(count, [&](std::int64_t t) { activate_row(mlp, t); });
+    add_to_hidden(mlp.down, activated_, count, layer.mlp_output_norm);
+  }
+
+  /// activated_ = activation(gate, up) of a row of wide_, in the form that `mlp.down` reads.
+  void activate_row(const PackedMlp& mlp, std::int64_t row) {
+    const std::int64_t size = config_.intermediate_size;
+    float* const gate = wide_.data() + row * 2 * size;
+    add_bias(mlp.gate, gate);
+    add_bias(mlp.up, gate + size);
+    activate(config_.activation, config_.swiglu_limit, gate, gate + size,
+             {activated_.floats(row), static_cast<std::size_t>(size)});
+    prepare(activated_, row, {&mlp.down.weight});
+  }
+
+  /// hidden_ += the weighted sum of the experts that the router picks. Every expert computes all of its tokens at once;
+  /// each token's sum is made in the order of its picks.
+  void add_mixture(const PackedLayer& layer, std::int64_t count) {
+    const PackedMlp& first = layer.experts.front();
+    norm(count, layer.mlp_norm, {&layer.router.weight, &first.gate.weight});
+    route(layer, count);
+    expert_input_.resize(routing_.rows(), config_.hidden_size);
+    const bool quantized = wants_quantized(&first.gate.weight) || wants_quantized(&layer.router.weight);
+    for_each_token(routing_.rows(),
+                   [&](std::int64_t row) { expert_input_.copy(row, input_, routing_.token(row), quantized); });
+
+    float* const gate_up = wide(routing_.rows(), 2 * config_.intermediate_size);
+    for_each_expert(layer, [&](const PackedMlp& expert, std::int64_t begin, std::int64_t end) {
+      plan({&expert.gate.weight, &expert.up.weight}, expert_input_, begin, end, gate_up);
+    });
+    activated_.resize(routing_.rows(), config_.intermediate_size);
+    for_each_token(count, [&](std::int64_t t) {
+      for (std::int64_t rank = 0; rank < config_.num_experts_per_tok; ++rank) {
+        const Routing::Pick& pick = routing_.pick(t, rank);
+        activate_row(layer.experts[static_cast<std::size_t>(pick.expert)], pick.row);
+      }
+    });
+    float* const down = wide(routing_.rows(), config_.hidden_size);
+    for_each_expert(layer, [&](const PackedMlp& expert, std::int64_t begin, std::int64_t end) {
+      plan({&expert.down.weight}, activated_, begin, end, down);
+    });
+    branch_.resize(static_cast<std::size_t>(count * config_.hidden_size));
+    for_each_token(count, [&](std::int64_t t) {
+      const auto size = static_cast<std::size_t>(config_.hidden_size);
+      const std::span sum = std::span(branch_).subspan(static_cast<std::size_t>(t) * size, size);
+      std::ranges::fill(sum, 0.0F);
+      for (std::int64_t rank = 0; rank < config_.num_experts_per_tok; ++rank) {
+        const Routing::Pick& pick = routing_.pick(t, rank);
+        float* const row = down + pick.row * config_.hidden_size;
+        add_bias(layer.experts[static_cast<std::size_t>(pick.expert)].down, row);
+        add(sum, row, pick.weight);
+      }
+      add_branch(t, sum.data(), layer.mlp_output_norm);
     });
   }
 
@@ -246,6 +355,25 @@ class CpuBackend final : public Backend {
       std::ranges::copy(hidden_row(static_cast<std::int64_t>(t)), hidden_row(wanted++).begin());
     }
     return wanted;
+  }
+
+  /// Plans what `plan_one` does for each expert that has rows, and computes it.
+  template <typename PlanOne>
+  void for_each_expert(const PackedLayer& layer, const PlanOne& plan_one) {
+    products_.clear();
+    for (std::int64_t e = 0; e < config_.num_experts; ++e) {
+      const std::int64_t begin = routing_.first_row(e);
+      const std::int64_t end = routing_.first_row(e + 1);
+      if (begin < end) plan_one(layer.experts[static_cast<std::size_t>(e)], begin, end);
+    }
+    run_products(false);
+  }
+
+  void route(const PackedLayer& layer, std::int64_t count) {
+    float* const scores = wide(count, config_.num_experts);
+    linear({&layer.router.weight}, input_, count, scores, false);
+    for_each_token(count, [&](std::int64_t t) { add_bias(layer.router, scores + t * config_.num_experts); });
+    routing_.route(config_, scores, count);
   }
 
   void for_each_token(std::int64_t count, const std::function<void(std::int64_t)>& body) {
@@ -266,8 +394,19 @@ class CpuBackend final : public Backend {
 
   struct Product {
     const PackedMatrix* weight;
-    MatmulRange range;
+    const Activations* x;
+    std::int64_t begin, end;  ///< rows of x, and of out
     float* out;
+    std::int64_t stride;
+  };
+
+  struct ProductTask {
+    const Product* product;
+    MatmulRange range;
+  };
+
+  struct Rotations {
+    std::vector<float> cosines, sines;  ///< [tokens, head_dim / 2]
   };
 
   ThreadPool pool_;
@@ -277,10 +416,13 @@ class CpuBackend final : public Backend {
 
   // Of the step under way; kept so that their memory is.
   std::vector<float> hidden_;  ///< the residual stream, [tokens, hidden_size]
-  std::vector<float> wide_;    ///< q, k and v, or gate and up
-  std::vector<float> cosines_, sines_;
-  Activations input_, attended_, activated_;
+  std::vector<float> wide_;    ///< the results of the last products
+  std::vector<float> branch_;  ///< what the experts add up to, [tokens, hidden_size]
+  std::vector<Rotations> rotations_;
+  Activations input_, attended_, activated_, expert_input_;
+  Routing routing_;
   std::vector<Product> products_;
+  std::vector<ProductTask> product_tasks_;
   std::vector<AttentionTask> attention_tasks_;
 };
 

@@ -19,6 +19,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
+using VF = hn::Vec<F32>;
 constexpr F32 kF32;
 constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(kF32));
 
@@ -68,19 +69,71 @@ void quantize_on_target(Activations& activations, std::int64_t token) {
   }
 }
 
-float silu(float x) { return x / (1 + std::exp(-x)); }
+/// value · sigmoid(x).
+VF times_sigmoid(VF value, VF x) {
+  const VF largest_exponent = hn::Set(kF32, 88.0F);  // e^89 is not a float32
+  return hn::Div(value, hn::Add(hn::Set(kF32, 1.0F), hn::Exp(kF32, hn::Min(hn::Neg(x), largest_exponent))));
+}
 
-void swiglu_on_target(const float* gate, const float* up, std::span<float> out) {
+struct Silu {
+  VF operator()(VF gate, VF up) const { return hn::Mul(times_sigmoid(gate, gate), up); }
+};
+
+struct GeluTanh {
+  /// (1 + tanh z) / 2 = sigmoid(2z) for z = √(2/π) · (gate + 0.044715 · gate³).
+  VF operator()(VF gate, VF up) const {
+    const VF cubic = hn::MulAdd(hn::Mul(gate, gate), hn::Set(kF32, 0.044715F), hn::Set(kF32, 1.0F));
+    const VF z2 = hn::Mul(hn::Mul(gate, cubic), hn::Set(kF32, 1.5957691216F));
+    return hn::Mul(times_sigmoid(gate, z2), up);
+  }
+};
+
+struct ClampedSwiglu {
+  float limit;
+  VF operator()(VF gate, VF up) const {
+    const VF largest = hn::Set(kF32, limit);
+    const VF g = hn::Min(gate, largest);
+    const VF u = hn::Max(hn::Min(up, largest), hn::Neg(largest));
+    return hn::Mul(times_sigmoid(g, hn::Mul(g, hn::Set(kF32, 1.702F))), hn::Add(u, hn::Set(kF32, 1.0F)));
+  }
+};
+
+template <typename Function>
+void activate_all(const Function& function, const float* gate, const float* up, std::span<float> out) {
   const auto size = static_cast<std::int64_t>(out.size());
-  const auto one = hn::Set(kF32, 1.0F);
-  const auto largest_exponent = hn::Set(kF32, 88.0F);  // e^89 is not a float32
   std::int64_t i = 0;
   for (; i + kLanes <= size; i += kLanes) {
-    const auto g = hn::LoadU(kF32, gate + i);
-    const auto activated = hn::Div(g, hn::Add(one, hn::Exp(kF32, hn::Min(hn::Neg(g), largest_exponent))));
-    hn::StoreU(hn::Mul(activated, hn::LoadU(kF32, up + i)), kF32, out.data() + i);
+    hn::StoreU(function(hn::LoadU(kF32, gate + i), hn::LoadU(kF32, up + i)), kF32, out.data() + i);
   }
-  for (; i < size; ++i) out[i] = silu(gate[i]) * up[i];
+  if (i == size) return;
+  HWY_ALIGN float last_gate[kLanes] = {};
+  HWY_ALIGN float last_up[kLanes] = {};
+  std::copy(gate + i, gate + size, last_gate);
+  std::copy(up + i, up + size, last_up);
+  hn::Store(function(hn::Load(kF32, last_gate), hn::Load(kF32, last_up)), kF32, last_gate);
+  std::copy_n(last_gate, size - i, out.data() + i);
+}
+
+void activate_on_target(model::Activation activation, float limit, const float* gate, const float* up,
+                        std::span<float> out) {
+  switch (activation) {
+    case model::Activation::kSilu:
+      return activate_all(Silu(), gate, up, out);
+    case model::Activation::kGeluTanh:
+      return activate_all(GeluTanh(), gate, up, out);
+    case model::Activation::kClampedSwiglu:
+      return activate_all(ClampedSwiglu{limit}, gate, up, out);
+  }
+}
+
+void add_on_target(std::span<float> x, const float* y, float factor) {
+  const auto size = static_cast<std::int64_t>(x.size());
+  const VF factors = hn::Set(kF32, factor);
+  std::int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    hn::StoreU(hn::MulAdd(hn::LoadU(kF32, y + i), factors, hn::LoadU(kF32, x.data() + i)), kF32, x.data() + i);
+  }
+  for (; i < size; ++i) x[i] += y[i] * factor;
 }
 
 void rope_on_target(std::span<float> head, const float* cosines, const float* sines, float scale) {
@@ -114,7 +167,8 @@ namespace gpuinfer::backend {
 
 HWY_EXPORT(rms_norm_on_target);
 HWY_EXPORT(quantize_on_target);
-HWY_EXPORT(swiglu_on_target);
+HWY_EXPORT(activate_on_target);
+HWY_EXPORT(add_on_target);
 HWY_EXPORT(rope_on_target);
 
 void rms_norm(std::span<const float> x, const float* weight, float epsilon, float* out) {
@@ -123,9 +177,11 @@ void rms_norm(std::span<const float> x, const float* weight, float epsilon, floa
 
 void quantize(Activations& x, std::int64_t token) { HWY_DYNAMIC_DISPATCH(quantize_on_target)(x, token); }
 
-void swiglu(const float* gate, const float* up, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(swiglu_on_target)(gate, up, out);
+void activate(model::Activation activation, float limit, const float* gate, const float* up, std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(activate_on_target)(activation, limit, gate, up, out);
 }
+
+void add(std::span<float> x, const float* y, float factor) { HWY_DYNAMIC_DISPATCH(add_on_target)(x, y, factor); }
 
 void rope(std::span<float> head, const float* cosines, const float* sines, float scale) {
   HWY_DYNAMIC_DISPATCH(rope_on_target)(head, cosines, sines, scale);

@@ -15,7 +15,7 @@ constexpr std::int64_t kWidestVector = 16;
 std::size_t cache_bytes(const model::ModelConfig& config, std::int64_t pages, std::int64_t block) {
   // The settings are bounded (check_config), the number of pages is the user's.
   const std::int64_t page_bytes =
-      config.num_hidden_layers * config.num_key_value_heads * block * static_cast<std::int64_t>(sizeof(float));
+      config.num_hidden_layers() * config.num_key_value_heads * block * static_cast<std::int64_t>(sizeof(float));
   if (pages < 1 || pages > (std::int64_t{1} << 46) / page_bytes) {
     throw Error("a KV cache of " + std::to_string(pages) + " pages of " + std::to_string(page_bytes >> 10) +
                     " KiB is impossible",

@@ -41,6 +41,11 @@ VF load_float16(const std::byte* p) {
   return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
 }
 
+VF load_bfloat16(const std::byte* p) {
+  const hn::Rebind<hwy::bfloat16_t, F32> d16;
+  return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::bfloat16_t*>(p)));
+}
+
 /// Word `word` of all rows: four nibbles or two bytes in each 16-bit half.
 hn::Vec<U16> load_word(const std::byte* values, int word) {
   return hn::BitCast(U16(), hn::LoadU(hn::Repartition<std::uint8_t, F32>(),
@@ -53,6 +58,18 @@ HWY_INLINE void add_pair(hn::Vec<I16> weights, const std::int16_t* x, std::int64
   for (int t = 0; t < T; ++t) {
     sums[t] = hn::Add(sums[t], multiply_pairs(weights, broadcast_pair(x + t * stride)));
   }
+}
+
+struct Float16Scale {
+  static VF scale(const std::byte* block) { return load_float16(block); }
+};
+
+/// The signed bytes of `bits`: the low ones of all 16-bit halves meet x, the high ones x + 2.
+template <int T>
+HWY_INLINE void add_signed_bytes(hn::Vec<U16> bits, const std::int16_t* x, std::int64_t stride, VI* sums) {
+  const auto bytes = hn::BitCast(I16(), bits);
+  add_pair<T>(hn::ShiftRight<8>(hn::ShiftLeft<8>(bytes)), x, stride, sums);
+  add_pair<T>(hn::ShiftRight<8>(bytes), x + 2, stride, sums);
 }
 
 /// Values 0..15, see packed_matrix.cpp for their order.
@@ -70,28 +87,48 @@ struct Nibbles {
   }
 };
 
-struct Q4_0 : Nibbles {
+struct Q4_0 : Nibbles, Float16Scale {
   static constexpr int kScales = 1;
   static constexpr bool kHasMinimum = true;
   static VF minimum(const std::byte*, VF scale) { return hn::Mul(scale, hn::Set(kF32, -8.0F)); }
 };
 
-struct Q4_1 : Nibbles {
+struct Q4_1 : Nibbles, Float16Scale {
   static constexpr int kScales = 2;
   static constexpr bool kHasMinimum = true;
   static VF minimum(const std::byte* block, VF) { return load_float16(block + 2 * lanes()); }
 };
 
-struct Q8_0 {
+struct Q8_0 : Float16Scale {
   static constexpr int kScales = 1;
   static constexpr bool kHasMinimum = false;
   static VF minimum(const std::byte*, VF) { return hn::Zero(kF32); }
   template <int T>
   static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
     for (int word = 0; word < 8; ++word, x += 4) {
-      const auto bytes = hn::BitCast(I16(), load_word(values, word));
-      add_pair<T>(hn::ShiftRight<8>(hn::ShiftLeft<8>(bytes)), x, stride, sums);
-      add_pair<T>(hn::ShiftRight<8>(bytes), x + 2, stride, sums);
+      add_signed_bytes<T>(load_word(values, word), x, stride, sums);
+    }
+  }
+};
+
+/// Codes of E2M1, which a table turns into twice their values.
+struct Mxfp4 {
+  static constexpr int kScales = 1;
+  static constexpr bool kHasMinimum = false;
+  static VF scale(const std::byte* block) { return load_bfloat16(block); }
+  static VF minimum(const std::byte*, VF) { return hn::Zero(kF32); }
+  template <int T>
+  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
+    const hn::Repartition<std::uint8_t, F32> u8;
+    const auto table = hn::LoadDup128(u8, reinterpret_cast<const std::uint8_t*>(model::kDoubledE2m1.data()));
+    const auto mask = hn::Set(U16(), 0x0F0F);
+    const auto look_up = [&](hn::Vec<U16> codes) HWY_ATTR {
+      return hn::BitCast(U16(), hn::TableLookupBytes(table, hn::BitCast(u8, hn::And(codes, mask))));
+    };
+    for (int word = 0; word < 4; ++word, x += 4) {
+      const auto bits = load_word(values, word);
+      add_signed_bytes<T>(look_up(bits), x, stride, sums);
+      add_signed_bytes<T>(look_up(hn::ShiftRight<4>(bits)), x + 16, stride, sums);
     }
   }
 };
@@ -110,7 +147,7 @@ void quantized_tile(const std::byte* block, std::int64_t block_bytes, const Acti
     if constexpr (T == 1) {
       for (std::int64_t line = 0; line < block_bytes; line += kCacheLine) hwy::Prefetch(block + kPrefetchBytes + line);
     }
-    const VF scale = load_float16(block);
+    const VF scale = Format::scale(block);
     const VF minimum = Format::minimum(block, scale);
     VI products[T];
     for (int t = 0; t < T; ++t) products[t] = hn::Zero(I32());
@@ -138,10 +175,7 @@ struct Float16 {
 };
 
 struct BFloat16 {
-  static VF load(const std::byte* p) {
-    const hn::Rebind<hwy::bfloat16_t, F32> d16;
-    return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::bfloat16_t*>(p)));
-  }
+  static VF load(const std::byte* p) { return load_bfloat16(p); }
 };
 
 template <typename Format, int T>
@@ -255,6 +289,10 @@ void matmul_on_target(const PackedMatrix& weight, const Activations& x, const Ma
       return product<Quantized<Q4_1>>(weight, x, range, out, stride, accumulate);
     case DataType::kQ8_0:
       return product<Quantized<Q8_0>>(weight, x, range, out, stride, accumulate);
+    case DataType::kMxfp4:
+      return product<Quantized<Mxfp4>>(weight, x, range, out, stride, accumulate);
+    case DataType::kU8:
+      return;
   }
 }
 

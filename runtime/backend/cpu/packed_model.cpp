@@ -10,10 +10,23 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
+std::vector<float> to_floats(const model::Tensor& vector) {
+  if (vector.empty()) return {};
+  std::vector<float> values(static_cast<std::size_t>(vector.columns()));
+  dequantize_row(vector, 0, values);
+  return values;
+}
+
 /// Plans where each matrix will lie, then fills them all at once.
 class Packer {
  public:
+  void add(const model::Linear& linear, PackedLinear& packed) {
+    add(linear.weight, packed.weight);
+    packed.bias = to_floats(linear.bias);
+  }
+
   void add(const model::Tensor& tensor, PackedMatrix& packed) {
+    if (tensor.empty()) return;
     packed.type = tensor.type;
     packed.rows = tensor.rows();
     packed.columns = tensor.columns();
@@ -50,12 +63,6 @@ class Packer {
   std::size_t size_ = 0;
 };
 
-std::vector<float> to_floats(const model::Tensor& vector) {
-  std::vector<float> values(static_cast<std::size_t>(vector.columns()));
-  dequantize_row(vector, 0, values);
-  return values;
-}
-
 }  // namespace
 
 PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
@@ -71,14 +78,23 @@ PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
     const model::LayerWeights& from = model.weights.layers[i];
     PackedLayer& to = packed.layers[i];
     to.input_norm = to_floats(from.input_norm);
-    to.post_attention_norm = to_floats(from.post_attention_norm);
+    to.q_norm = to_floats(from.q_norm);
+    to.k_norm = to_floats(from.k_norm);
+    to.sinks = to_floats(from.sinks);
+    to.attention_output_norm = to_floats(from.attention_output_norm);
+    to.mlp_norm = to_floats(from.mlp_norm);
+    to.mlp_output_norm = to_floats(from.mlp_output_norm);
     packer.add(from.q, to.q);
     packer.add(from.k, to.k);
     packer.add(from.v, to.v);
     packer.add(from.o, to.o);
-    packer.add(from.gate, to.gate);
-    packer.add(from.up, to.up);
-    packer.add(from.down, to.down);
+    packer.add(from.router, to.router);
+    to.experts.resize(from.experts.size());
+    for (std::size_t e = 0; e < to.experts.size(); ++e) {
+      packer.add(from.experts[e].gate, to.experts[e].gate);
+      packer.add(from.experts[e].up, to.experts[e].up);
+      packer.add(from.experts[e].down, to.experts[e].down);
+    }
   }
   packer.add(model.weights.lm_head, packed.lm_head);
   packed.memory = packer.pack(pool);

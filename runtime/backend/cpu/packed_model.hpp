@@ -11,9 +11,24 @@
 
 namespace gpuinfer::backend {
 
+/// x · weightᵀ + bias; an empty bias: none.
+struct PackedLinear {
+  PackedMatrix weight;
+  std::vector<float> bias;
+};
+
+struct PackedMlp {
+  PackedLinear gate, up, down;
+};
+
+/// model::LayerWeights; what the model does not have is empty.
 struct PackedLayer {
-  std::vector<float> input_norm, post_attention_norm;
-  PackedMatrix q, k, v, o, gate, up, down;
+  std::vector<float> input_norm, q_norm, k_norm, sinks, attention_output_norm, mlp_norm, mlp_output_norm;
+  PackedLinear q, k, v, o;
+  PackedLinear router;
+  std::vector<PackedMlp> experts;
+
+  bool has_router() const { return router.weight.rows > 0; }
 };
 
 /// All matrices lie in one buffer in the order in which a step reads them. The file's own pages are given back: only

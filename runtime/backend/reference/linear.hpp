@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "runtime/model/tensor.hpp"
+#include "runtime/model/model.hpp"
 
 namespace gpuinfer::backend {
 
@@ -24,7 +24,11 @@ struct Matrix {
   std::size_t offset(std::int64_t index) const { return static_cast<std::size_t>(index * columns); }
 };
 
-/// x · weightᵀ: [tokens, in_features] to [tokens, out_features]. Quantised weights are dequantised; sums are in double.
-Matrix linear(const Matrix& x, const model::Tensor& weight);
+/// `vector` as float32.
+std::vector<float> to_floats(const model::Tensor& vector);
+
+/// x · weightᵀ + bias: [tokens, in_features] to [tokens, out_features]. Quantised weights are dequantised; sums are in
+/// double.
+Matrix linear(const Matrix& x, const model::Linear& layer);
 
 }  // namespace gpuinfer::backend

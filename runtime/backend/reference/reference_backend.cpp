@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <numeric>
 #include <ranges>
 
 #include "runtime/backend/check_batch.hpp"
@@ -11,6 +13,7 @@
 namespace gpuinfer::backend {
 namespace {
 
+using model::Activation;
 using model::LayerWeights;
 using model::ModelConfig;
 
@@ -34,26 +37,43 @@ void rms_norm(std::span<const float> x, std::span<const float> weight, float eps
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = x[i] * scale * weight[i];
 }
 
+/// An empty weight: the model has no such norm.
 Matrix rms_norm(const Matrix& x, const model::Tensor& weight, float epsilon) {
-  std::vector<float> weights(static_cast<std::size_t>(x.columns));
-  dequantize_row(weight, 0, weights);
+  if (weight.empty()) return x;
+  const std::vector<float> weights = to_floats(weight);
   Matrix out(x.rows, x.columns);
   for (std::int64_t token = 0; token < x.rows; ++token) rms_norm(x.row(token), weights, epsilon, out.row(token));
   return out;
 }
 
 /// Rotates the pairs (i, i + head_dim/2) of one head.
-void rope(std::span<float> head, std::int64_t position, const std::vector<double>& inverse_frequencies) {
+void rotate(std::span<float> head, std::int64_t position, const model::Rope& rope) {
   const std::size_t half = head.size() / 2;
   for (std::size_t i = 0; i < half; ++i) {
-    const double angle = static_cast<double>(position) * inverse_frequencies[i];
-    const double cosine = std::cos(angle);
-    const double sine = std::sin(angle);
+    const double angle = static_cast<double>(position) * rope.inverse_frequencies[i];
+    const double cosine = rope.magnitude * std::cos(angle);
+    const double sine = rope.magnitude * std::sin(angle);
     const auto first = static_cast<double>(head[i]);
     const auto second = static_cast<double>(head[i + half]);
     head[i] = static_cast<float>(first * cosine - second * sine);
     head[i + half] = static_cast<float>(second * cosine + first * sine);
   }
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+double activate(const ModelConfig& config, double gate, double up) {
+  const auto limit = static_cast<double>(config.swiglu_limit);
+  switch (config.activation) {
+    case Activation::kSilu:
+      return gate * sigmoid(gate) * up;
+    case Activation::kGeluTanh:
+      return 0.5 * gate * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * std::pow(gate, 3)))) * up;
+    case Activation::kClampedSwiglu:
+      gate = std::min(gate, limit);
+      return (std::clamp(up, -limit, limit) + 1) * gate * sigmoid(1.702 * gate);
+  }
+  return 0;
 }
 
 void add(Matrix& x, const Matrix& y) { std::ranges::transform(x.values, y.values, x.values.begin(), std::plus<>()); }
@@ -62,9 +82,9 @@ class ReferenceBackend final : public Backend {
  public:
   ReferenceBackend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages)
       : model_(std::move(model)), config_(model_->config), kv_pages_(kv_pages) {
-    for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
-      keys_.emplace_back(kv_pages * kPageTokens, kv_size());
-      values_.emplace_back(kv_pages * kPageTokens, kv_size());
+    for (std::int64_t layer = 0; layer < config_.num_hidden_layers(); ++layer) {
+      keys_.emplace_back(kv_pages * kPageTokens, config_.kv_size());
+      values_.emplace_back(kv_pages * kPageTokens, config_.kv_size());
     }
   }
 
@@ -81,17 +101,15 @@ class ReferenceBackend final : public Backend {
     Matrix x = embed(batch);
     for (std::size_t layer = 0; layer < weights.layers.size(); ++layer) {
       const LayerWeights& w = weights.layers[layer];
-      add(x, linear(attention(layer, rms_norm(x, w.input_norm, config_.rms_norm_eps), places), w.o));
-      add(x, mlp(w, rms_norm(x, w.post_attention_norm, config_.rms_norm_eps)));
+      add(x, norm(linear(attention(layer, norm(x, w.input_norm), places), w.o), w.attention_output_norm));
+      add(x, norm(mixture(w, norm(x, w.mlp_norm)), w.mlp_output_norm));
     }
     const Matrix wanted = wanted_rows(x, batch);
-    const Matrix y = linear(rms_norm(wanted, weights.norm, config_.rms_norm_eps), weights.lm_head);
+    const Matrix y = linear(norm(wanted, weights.norm), {.weight = weights.lm_head, .bias = {}});
     std::ranges::copy(y.values, logits.begin());
   }
 
  private:
-  std::int64_t kv_size() const { return config_.num_key_value_heads * config_.head_dim; }
-
   static std::vector<Place> places_of(std::span<const Slice> batch) {
     std::vector<Place> places;
     for (const Slice& slice : batch) {
@@ -108,9 +126,12 @@ class ReferenceBackend final : public Backend {
     Matrix x(static_cast<std::int64_t>(ids.size()), config_.hidden_size);
     for (std::int64_t token = 0; token < x.rows; ++token) {
       dequantize_row(model_->weights.embedding, ids[static_cast<std::size_t>(token)], x.row(token));
+      for (float& value : x.row(token)) value *= config_.embedding_scale;
     }
     return x;
   }
+
+  Matrix norm(const Matrix& x, const model::Tensor& weight) const { return rms_norm(x, weight, config_.rms_norm_eps); }
 
   static Matrix wanted_rows(const Matrix& x, std::span<const Slice> batch) {
     Matrix wanted(static_cast<std::int64_t>(count_logits_rows(batch)), x.columns);
@@ -127,7 +148,7 @@ class ReferenceBackend final : public Backend {
     return wanted;
   }
 
-  /// softmax(q·kᵀ / √head_dim)·v over the positions up to each token's own: [tokens, heads·head_dim].
+  /// softmax(q·kᵀ · attention_scale)·v over the positions up to each token's own: [tokens, heads·head_dim].
   Matrix attention(std::size_t layer, const Matrix& x, const std::vector<Place>& places) {
     const LayerWeights& w = model_->weights.layers[layer];
     Matrix q = linear(x, w.q);
@@ -135,8 +156,8 @@ class ReferenceBackend final : public Backend {
     const Matrix v = linear(x, w.v);
     for (std::int64_t token = 0; token < x.rows; ++token) {
       const Place& place = places[static_cast<std::size_t>(token)];
-      rotate(q.row(token), place.position);
-      rotate(k.row(token), place.position);
+      prepare_heads(q.row(token), w.q_norm, place.position, layer);
+      prepare_heads(k.row(token), w.k_norm, place.position, layer);
       const auto slot = static_cast<std::int64_t>(cache_slot(*place.slice, place.position));
       std::ranges::copy(k.row(token), keys_[layer].row(slot).begin());
       std::ranges::copy(v.row(token), values_[layer].row(slot).begin());
@@ -150,10 +171,14 @@ class ReferenceBackend final : public Backend {
     return out;
   }
 
-  void rotate(std::span<float> heads, std::int64_t position) const {
+  /// Normalises each head where the model does so, and rotates it.
+  void prepare_heads(std::span<float> heads, const model::Tensor& norm_weight, std::int64_t position,
+                     std::size_t layer) const {
     const auto head_dim = static_cast<std::size_t>(config_.head_dim);
     for (std::size_t begin = 0; begin < heads.size(); begin += head_dim) {
-      rope(heads.subspan(begin, head_dim), position, config_.rope_inverse_frequencies);
+      const std::span<float> head = heads.subspan(begin, head_dim);
+      if (!norm_weight.empty()) rms_norm(head, to_floats(norm_weight), config_.rms_norm_eps, head);
+      rotate(head, position, config_.ropes[config_.layers[layer].rope]);
     }
   }
 
@@ -163,7 +188,7 @@ class ReferenceBackend final : public Backend {
     const std::int64_t kv_head = head / (config_.num_attention_heads / config_.num_key_value_heads);
     const auto begin = static_cast<std::size_t>(head) * head_dim;
     const auto kv_begin = static_cast<std::size_t>(kv_head) * head_dim;
-    const std::int64_t window = config_.sliding_window.value_or(place.position + 1);
+    const std::int64_t window = config_.layers[layer].sliding_window.value_or(place.position + 1);
     const std::int64_t first = std::max<std::int64_t>(0, place.position + 1 - window);
 
     std::vector<double> weights;
@@ -173,10 +198,15 @@ class ReferenceBackend final : public Backend {
       for (std::size_t i = 0; i < head_dim; ++i) {
         score += static_cast<double>(q[begin + i]) * static_cast<double>(key[kv_begin + i]);
       }
-      weights.push_back(score / std::sqrt(static_cast<double>(head_dim)));
+      weights.push_back(score * static_cast<double>(config_.attention_scale));
     }
-    const double largest = std::ranges::max(weights);
+    double largest = std::ranges::max(weights);
     double total = 0;
+    if (const model::Tensor& sinks = model_->weights.layers[layer].sinks; !sinks.empty()) {
+      const auto sink = static_cast<double>(to_floats(sinks)[static_cast<std::size_t>(head)]);
+      largest = std::max(largest, sink);
+      total = std::exp(sink - largest);
+    }
     for (double& weight : weights) total += weight = std::exp(weight - largest);
 
     std::vector<double> sum(head_dim);
@@ -188,14 +218,55 @@ class ReferenceBackend final : public Backend {
     for (std::size_t d = 0; d < head_dim; ++d) out[begin + d] = static_cast<float>(sum[d] / total);
   }
 
-  static Matrix mlp(const LayerWeights& w, const Matrix& x) {
+  Matrix mlp(const model::Mlp& w, const Matrix& x) const {
     Matrix gate = linear(x, w.gate);
     const Matrix up = linear(x, w.up);
     for (std::size_t i = 0; i < gate.values.size(); ++i) {
-      const auto g = static_cast<double>(gate.values[i]);
-      gate.values[i] = static_cast<float>(g / (1 + std::exp(-g)) * static_cast<double>(up.values[i]));
+      gate.values[i] =
+          static_cast<float>(activate(config_, static_cast<double>(gate.values[i]), static_cast<double>(up.values[i])));
     }
     return linear(gate, w.down);
+  }
+
+  /// The layer's one MLP, or the weighted sum of those that the router picks for each token.
+  Matrix mixture(const LayerWeights& w, const Matrix& x) const {
+    if (w.router.weight.empty()) return mlp(w.experts.front(), x);
+    const Matrix scores = linear(x, w.router);
+    Matrix out(x.rows, x.columns);
+    for (std::int64_t token = 0; token < x.rows; ++token) {
+      Matrix one(1, x.columns);
+      std::ranges::copy(x.row(token), one.values.begin());
+      std::vector<double> sum(static_cast<std::size_t>(x.columns));
+      for (const auto& [expert, weight] : pick_experts(scores.row(token))) {
+        const Matrix y = mlp(w.experts[expert], one);
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += weight * static_cast<double>(y.values[i]);
+      }
+      std::ranges::transform(sum, out.row(token).begin(), [](double value) { return static_cast<float>(value); });
+    }
+    return out;
+  }
+
+  struct PickedExpert {
+    std::size_t index;
+    double weight;
+  };
+
+  /// The experts with the highest scores; the first of equals, as torch.topk on a CPU.
+  std::vector<PickedExpert> pick_experts(std::span<const float> scores) const {
+    std::vector<std::size_t> order(scores.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return scores[i]; });
+    const auto picked = static_cast<std::size_t>(config_.num_experts_per_tok);
+    const std::size_t in_softmax = config_.softmax_over_picked ? picked : order.size();
+    double total = 0;
+    std::vector<PickedExpert> experts;
+    for (std::size_t rank = 0; rank < in_softmax; ++rank) {
+      const double weight = std::exp(static_cast<double>(scores[order[rank]] - scores[order.front()]));
+      total += weight;
+      if (rank < picked) experts.push_back({order[rank], weight});
+    }
+    for (PickedExpert& expert : experts) expert.weight /= total;
+    return experts;
   }
 
   std::shared_ptr<const model::Model> model_;

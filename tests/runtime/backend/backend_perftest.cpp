@@ -81,8 +81,9 @@ double read_bandwidth(int threads) {
 std::int64_t weight_bytes(const model::Weights& weights) {
   std::size_t bytes = weights.lm_head.bytes.size();
   for (const model::LayerWeights& layer : weights.layers) {
-    for (const model::Tensor* tensor : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-      bytes += tensor->bytes.size();
+    const model::Mlp& mlp = layer.experts.front();
+    for (const model::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &mlp.gate, &mlp.up, &mlp.down}) {
+      bytes += linear->weight.bytes.size();
     }
   }
   return static_cast<std::int64_t>(bytes);

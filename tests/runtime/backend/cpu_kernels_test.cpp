@@ -134,11 +134,22 @@ TEST_CASE("norm, activation and rotation at odd sizes") {
       CHECK(out[i] == Approx(static_cast<double>(a[i]) * scale * static_cast<double>(b[i])).epsilon(1e-5));
     }
 
-    swiglu(a.data(), b.data(), out);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto gate = static_cast<double>(a[i]);
-      CHECK(out[i] == Approx(gate / (1 + std::exp(-gate)) * static_cast<double>(b[i])).epsilon(1e-5));
-    }
+    const auto check_activation = [&](model::Activation activation, const auto& formula) {
+      constexpr float kLimit = 0.5F;
+      activate(activation, kLimit, a.data(), b.data(), out);
+      for (std::size_t i = 0; i < count; ++i) {
+        CHECK(out[i] == Approx(formula(static_cast<double>(a[i]), static_cast<double>(b[i]))).margin(1e-6));
+      }
+    };
+    const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+    check_activation(model::Activation::kSilu, [&](double gate, double up) { return gate * sigmoid(gate) * up; });
+    check_activation(model::Activation::kGeluTanh, [](double gate, double up) {
+      return 0.5 * gate * (1 + std::tanh(std::sqrt(2 / M_PI) * (gate + 0.044715 * gate * gate * gate))) * up;
+    });
+    check_activation(model::Activation::kClampedSwiglu, [&](double gate, double up) {
+      gate = std::min(gate, 0.5);
+      return (std::clamp(up, -0.5, 0.5) + 1) * gate * sigmoid(1.702 * gate);
+    });
 
     std::vector<float> head = random_floats(2 * size, 3);
     const std::vector<float> before = head;
@@ -151,7 +162,7 @@ TEST_CASE("norm, activation and rotation at odd sizes") {
   const std::vector<float> extreme = {-1e30F, -200, -89, 89, 200, -104.5F, 0, -0.0F};
   const std::vector<float> ones(extreme.size(), 1);
   std::vector<float> out(extreme.size());
-  swiglu(extreme.data(), ones.data(), out);
+  activate(model::Activation::kSilu, 0, extreme.data(), ones.data(), out);
   for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == Approx(std::max(extreme[i], 0.0F)).margin(1e-5));
 }
 
@@ -159,7 +170,7 @@ TEST_CASE("norm, activation and rotation at odd sizes") {
 void check_attention(std::int64_t length, std::int64_t heads, std::int64_t head_dim,
                      std::optional<std::int64_t> window) {
   model::ModelConfig config;
-  config.num_hidden_layers = 1;
+  config.layers.resize(1);
   config.num_key_value_heads = 1;
   config.head_dim = head_dim;
   KvCache cache(config, 40);
@@ -179,6 +190,7 @@ void check_attention(std::int64_t length, std::int64_t heads, std::int64_t head_
              .head_dim = head_dim,
              .heads = heads,
              .sliding_window = window,
+             .sinks = nullptr,
              .pages = pages,
              .position = length - 1,
              .tokens = 1,

@@ -67,7 +67,8 @@ void check_greedy(Backend& backend, const FixturePrompt& prompt) {
 }
 
 TEST_CASE("logits and greedy tokens equal those of transformers") {
-  for (const char* name : {"llama", "llama3-rope", "mistral"}) {
+  for (const char* name :
+       {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     const Fixture fixture = load_fixture(name);
     for (const NamedBackend& named : backends()) {
       DYNAMIC_SECTION(name << " on " << named.name) {

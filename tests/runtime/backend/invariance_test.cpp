@@ -70,7 +70,9 @@ TEST_CASE("logits are the same bits alone, in a batch, and in chunks of any size
                           model::DataType::kQ4_1, model::DataType::kQ8_0}) {
     DYNAMIC_SECTION(model::name(type)) { check_invariance(tiny_model(type)); }
   }
-  SECTION("with a sliding window") { check_invariance(*load_fixture("mistral").model); }
+  for (const char* name : {"mistral", "qwen2", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
+    DYNAMIC_SECTION(name) { check_invariance(*load_fixture(name).model); }
+  }
 }
 
 TEST_CASE("a batch longer than one portion of the backend is computed in portions") {

@@ -2,6 +2,8 @@
 #include "runtime/model/model.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -10,6 +12,7 @@
 #include "gguf_writer.hpp"
 #include "runtime/model/hugging_face_config.hpp"
 #include "runtime/model/rope.hpp"
+#include "runtime/model/safetensors.hpp"
 #include "tiny_model.hpp"
 
 namespace gpuinfer::model {
@@ -36,7 +39,7 @@ std::string to_gguf(const Model& model) {
   const ModelConfig& config = model.config;
   GgufWriter writer;
   writer.add_string("general.architecture", "llama");
-  writer.add_uint32("llama.block_count", static_cast<std::uint32_t>(config.num_hidden_layers));
+  writer.add_uint32("llama.block_count", static_cast<std::uint32_t>(config.num_hidden_layers()));
   writer.add_uint32("llama.context_length", static_cast<std::uint32_t>(config.max_position_embeddings));
   writer.add_uint32("llama.embedding_length", static_cast<std::uint32_t>(config.hidden_size));
   writer.add_uint32("llama.feed_forward_length", static_cast<std::uint32_t>(config.intermediate_size));
@@ -57,14 +60,14 @@ std::string to_gguf(const Model& model) {
     const LayerWeights& layer = model.weights.layers[i];
     const std::string prefix = "blk." + std::to_string(i) + ".";
     add(prefix + "attn_norm.weight", layer.input_norm);
-    add_interleaved(prefix + "attn_q.weight", layer.q);
-    add_interleaved(prefix + "attn_k.weight", layer.k);
-    add(prefix + "attn_v.weight", layer.v);
-    add(prefix + "attn_output.weight", layer.o);
-    add(prefix + "ffn_norm.weight", layer.post_attention_norm);
-    add(prefix + "ffn_gate.weight", layer.gate);
-    add(prefix + "ffn_up.weight", layer.up);
-    add(prefix + "ffn_down.weight", layer.down);
+    add_interleaved(prefix + "attn_q.weight", layer.q.weight);
+    add_interleaved(prefix + "attn_k.weight", layer.k.weight);
+    add(prefix + "attn_v.weight", layer.v.weight);
+    add(prefix + "attn_output.weight", layer.o.weight);
+    add(prefix + "ffn_norm.weight", layer.mlp_norm);
+    add(prefix + "ffn_gate.weight", layer.experts.front().gate.weight);
+    add(prefix + "ffn_up.weight", layer.experts.front().up.weight);
+    add(prefix + "ffn_down.weight", layer.experts.front().down.weight);
   }
   return writer.file();
 }
@@ -77,12 +80,14 @@ TEST_CASE("a model is the same from a Hugging Face folder and from GGUF") {
 
   CHECK(actual.config.vocab_size == expected.config.vocab_size);
   CHECK(actual.config.rms_norm_eps == expected.config.rms_norm_eps);
-  CHECK(actual.config.rope_inverse_frequencies == expected.config.rope_inverse_frequencies);
+  CHECK(actual.config.ropes == expected.config.ropes);
   CHECK(text(actual.weights.lm_head.bytes) == text(expected.weights.lm_head.bytes));
   for (std::size_t i = 0; i < expected.weights.layers.size(); ++i) {
-    CHECK(text(actual.weights.layers[i].q.bytes) == text(expected.weights.layers[i].q.bytes));
-    CHECK(text(actual.weights.layers[i].k.bytes) == text(expected.weights.layers[i].k.bytes));
-    CHECK(text(actual.weights.layers[i].down.bytes) == text(expected.weights.layers[i].down.bytes));
+    const LayerWeights& layer = actual.weights.layers[i];
+    const LayerWeights& expected_layer = expected.weights.layers[i];
+    CHECK(text(layer.q.weight.bytes) == text(expected_layer.q.weight.bytes));
+    CHECK(text(layer.k.weight.bytes) == text(expected_layer.k.weight.bytes));
+    CHECK(text(layer.experts.front().down.weight.bytes) == text(expected_layer.experts.front().down.weight.bytes));
   }
 }
 
@@ -128,7 +133,7 @@ TEST_CASE("settings may be left out or spelled in two ways") {
   json.erase("head_dim");
   json.erase("num_key_value_heads");
   json["hidden_size"] = 128;
-  const ModelConfig config = parse_hugging_face_config(json, "config.json");
+  const ModelConfig config = parse_hugging_face_config(json, "config.json").config;
   CHECK(config.head_dim == 32);
   CHECK(config.num_key_value_heads == 4);
 
@@ -141,8 +146,7 @@ TEST_CASE("settings may be left out or spelled in two ways") {
                          {"high_freq_factor", 4.0},
                          {"original_max_position_embeddings", 64}};
   const Json current = Json::parse(read_file("runtime/fixtures/llama3-rope/config.json"));
-  CHECK(parse_hugging_face_config(old, "old").rope_inverse_frequencies ==
-        parse_hugging_face_config(current, "new").rope_inverse_frequencies);
+  CHECK(parse_hugging_face_config(old, "old").config.ropes == parse_hugging_face_config(current, "new").config.ropes);
 }
 
 TEST_CASE("a model that cannot be computed is refused with the reason") {
@@ -159,9 +163,10 @@ TEST_CASE("a model that cannot be computed is refused with the reason") {
   using Catch::Contains;
   CHECK_THAT(refusal("architectures", {"GPT2LMHeadModel"}),
              Contains("architecture 'GPT2LMHeadModel' is not supported"));
-  CHECK_THAT(refusal("attention_bias", true), Contains("attention_bias"));
   CHECK_THAT(refusal("hidden_act", "gelu"), Contains("hidden_act 'gelu'"));
-  CHECK_THAT(refusal("rope_parameters", {{"rope_type", "yarn"}}), Contains("RoPE type 'yarn' is not supported"));
+  CHECK_THAT(refusal("rope_parameters", {{"rope_type", "longrope"}}),
+             Contains("RoPE type 'longrope' is not supported"));
+  CHECK_THAT(refusal("rope_parameters", {{"rope_type", "yarn"}}), Contains("'factor' is missing"));
   CHECK_THAT(refusal("quantization_config", {{"quant_method", "awq"}}), Contains("quantization_config"));
   CHECK_THAT(refusal("num_hidden_layers", -1), Contains("number of layers is -1"));
   CHECK_THAT(refusal("num_key_value_heads", 3), Contains("cannot share 3"));
@@ -181,6 +186,106 @@ TEST_CASE("a tensor of the wrong shape is named") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_model(find_model(folder.write("model.gguf", writer.file()))),
                     Catch::Contains("tensor 'output_norm.weight' has shape [16], the settings ask for [32]"));
+}
+
+/// The safetensors file of a gpt-oss with its experts as BF16 in place of MXFP4: [experts, in, out].
+class WithDenseExperts {
+ public:
+  explicit WithDenseExperts(const std::filesystem::path& folder) : source_(open_safetensors(folder)) {}
+
+  std::string file(const Json& header) {
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__" || name.ends_with("_scales")) continue;
+      const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
+      if (name.ends_with("_blocks")) {
+        add_expert(name.substr(0, name.size() - std::string_view("_blocks").size()), shape);
+      } else {
+        add(name, shape, text(source_.tensors.take(name, shape).bytes));
+      }
+    }
+    const std::string text = header_.dump();
+    const std::uint64_t size = text.size();
+    return std::string(reinterpret_cast<const char*>(&size), sizeof size) + text + data_;
+  }
+
+ private:
+  void add_expert(const std::string& name, const std::vector<std::int64_t>& blocks) {
+    const std::int64_t experts = blocks[0], out = blocks[1], in = blocks[2] * 32;
+    const Tensor tensor{.type = DataType::kMxfp4,
+                        .shape = {experts * out, in},
+                        .bytes = source_.tensors.take_bytes(name + "_blocks", blocks).bytes,
+                        .scales = source_.tensors.take_bytes(name + "_scales", {experts, out, blocks[2]}).bytes};
+    std::string bytes(static_cast<std::size_t>(experts * out * in * 2), 0);
+    std::vector<float> row(static_cast<std::size_t>(in));
+    for (std::int64_t r = 0; r < experts * out; ++r) {
+      dequantize_row(tensor, r, row);
+      for (std::int64_t i = 0; i < in; ++i) {
+        const std::int64_t place = (r / out * in + i) * out + r % out;
+        const auto bits =
+            static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(row[static_cast<std::size_t>(i)]) >> 16);
+        std::memcpy(&bytes[static_cast<std::size_t>(place * 2)], &bits, sizeof bits);
+      }
+    }
+    add(name, {experts, in, out}, bytes);
+  }
+
+  void add(const std::string& name, const std::vector<std::int64_t>& shape, std::string_view bytes) {
+    header_[name] = {
+        {"dtype", "BF16"}, {"shape", shape}, {"data_offsets", {data_.size(), data_.size() + bytes.size()}}};
+    data_ += bytes;
+  }
+
+  Safetensors source_;
+  Json header_;
+  std::string data_;
+};
+
+TEST_CASE("gpt-oss's experts are the same from MXFP4 and from BF16, whose inputs and outputs are exchanged") {
+  const std::filesystem::path source = "runtime/fixtures/gpt-oss-mxfp4";
+  const std::string original = read_file(source / "model.safetensors");
+  std::uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, original.data(), sizeof header_bytes);
+  Json config = Json::parse(read_file(source / "config.json"));
+  config.erase("quantization_config");
+  const TemporaryFolder folder;
+  folder.write("config.json", config.dump());
+  folder.write("model.safetensors", WithDenseExperts(source).file(Json::parse(original.substr(8, header_bytes))));
+
+  const Model quantized = load_model(find_model(source));
+  const Model dense = load_model(find_model(folder.path()));
+  const auto rows = [](const Tensor& tensor) {
+    std::vector<float> all(static_cast<std::size_t>(tensor.rows() * tensor.columns()));
+    for (std::int64_t row = 0; row < tensor.rows(); ++row) {
+      const auto columns = static_cast<std::size_t>(tensor.columns());
+      dequantize_row(tensor, row, std::span(all).subspan(static_cast<std::size_t>(row) * columns, columns));
+    }
+    return all;
+  };
+  for (std::size_t e = 0; e < 8; ++e) {
+    const Mlp& expected = quantized.weights.layers[3].experts[e];
+    const Mlp& actual = dense.weights.layers[3].experts[e];
+    CHECK(rows(actual.gate.weight) == rows(expected.gate.weight));
+    CHECK(rows(actual.up.weight) == rows(expected.up.weight));
+    CHECK(rows(actual.down.weight) == rows(expected.down.weight));
+    CHECK(text(actual.up.bias.bytes) == text(expected.up.bias.bytes));
+  }
+}
+
+TEST_CASE("YaRN gives the frequencies of gpt-oss") {
+  // Computed from the formulas of the paper with Python's floats.
+  const YarnRopeScaling scaling{.factor = 32, .truncate = false};
+  const std::vector<double> exact = scale_yarn(rope_inverse_frequencies(150000, 64), 150000, scaling);
+  CHECK(exact[0] == 1);
+  CHECK(exact[8] == Approx(0.0508132748));
+  CHECK(exact[9] == Approx(0.0317056962));
+  CHECK(exact[12] == Approx(0.00679495949));
+  CHECK(exact[17] == Approx(0.000129318701));
+  CHECK(exact[31] == Approx(3.02351143e-07));
+  const YarnRopeScaling whole_pairs{.factor = 32};
+  const std::vector<double> truncated = scale_yarn(rope_inverse_frequencies(150000, 64), 150000, whole_pairs);
+  CHECK(truncated[12] == Approx(0.00701571391));
+  CHECK(truncated[17] == Approx(0.000227947796));
+  CHECK(yarn_magnitude(32) == Approx(1.3465735903));
 }
 
 TEST_CASE("Llama 3's RoPE keeps high frequencies and stretches low ones") {

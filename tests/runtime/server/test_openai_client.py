@@ -110,7 +110,7 @@ def test_leaving_a_stream_frees_its_place(server):
     before = server.metric("vllm:request_success_total", 'finished_reason="abort"')
     stream = server.chat("Count to one thousand.", max_tokens=4000, stream=True, extra_body={"ignore_eos": True})
     next(iter(stream))
-    assert server.metric("vllm:num_requests_running") + server.metric("vllm:num_requests_waiting") == 1
+    server.wait_for_metric("vllm:num_requests_running", 1)
     stream.close()
     server.wait_for_metric("vllm:request_success_total", before + 1, 'finished_reason="abort"')
     server.wait_for_metric("vllm:num_requests_running", 0)

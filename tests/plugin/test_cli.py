@@ -13,11 +13,16 @@ COMMANDS = [
     "completion install",
     "delete",
     "deploy",
+    "explain",
     "install",
     "logs",
     "models",
     "models describe",
     "models pull",
+    "policy",
+    "policy export",
+    "policy show",
+    "policy validate",
     "preview",
     "scaffold",
     "status",
@@ -66,7 +71,7 @@ def test_an_unknown_model_suggests_the_one_that_was_meant(plugin):
 
 @pytest.mark.parametrize("arguments", [["deploy"], ["deploy", "--local"], ["deploy", "--dry-run=client"]])
 def test_a_model_that_does_not_run_yet_is_refused_before_anything_happens(plugin, arguments):
-    assert "does not have the gpt-oss family" in plugin.error(*arguments, "openai/gpt-oss-20b")
+    assert "cannot read its chat template" in plugin.error(*arguments, "openai/gpt-oss-20b")
 
 
 def test_force_renders_a_model_that_does_not_run_yet(plugin):
@@ -113,7 +118,7 @@ def test_wrong_tolerations_policies_and_durations_are_refused(plugin, tmp_path):
 
 
 def test_no_kubeconfig_says_what_to_do(plugin):
-    for arguments in (["deploy", "smollm2-135m"], ["chat", "smollm2-135m", "hi"], ["logs", "smollm2-135m"], ["install"], ["status"]):
+    for arguments in (["deploy", "smollm2-135m"], ["chat", "smollm2-135m", "hi"], ["logs", "smollm2-135m"], ["install"], ["status"], ["explain", "x"], ["policy", "show", "--from-cluster"]):
         plugin.error(*arguments)
 
 
@@ -164,6 +169,49 @@ def test_preview_reads_a_pipe_and_gives_reasons_as_comments(plugin):
     assert "+  tolerations:" in done.stdout
     assert all(line.startswith("#") for line in done.stderr.splitlines())
     assert "gpu_toleration" in done.stderr
+
+
+def test_preview_takes_several_paths_and_folders_of_folders(plugin, tmp_path):
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    (tmp_path / "a" / "deep" / "deployment.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "b.yaml").write_text(DEPLOYMENT + "---\n" + DEPLOYMENT)
+    plugin.error("preview", "-f", tmp_path / "a")
+    items = json.loads(plugin.output("preview", "-R", "-f", tmp_path / "a", "-f", tmp_path / "b.yaml", "-o", "json"))["items"]
+    assert [item["kind"] for item in items] == ["Deployment", "Pod"] * 3
+
+
+def test_preview_by_policy_documents_of_a_folder(plugin, tmp_path):
+    head = "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: %s}\nspec: %s\n"
+    (tmp_path / "1.yaml").write_text(head % ("one", "{gpuToleration: {enabled: false}}"))
+    (tmp_path / "2.yaml").write_text(head % ("two", "{sharedMemory: {perGpu: 3Gi}}"))
+    done = plugin("preview", "-f", "-", "--policy", tmp_path, stdin=DEPLOYMENT)
+    assert "gpu_toleration" not in done.stderr
+    assert "sizeLimit: 3Gi" in done.stdout
+
+
+def test_policy_documents_are_checked_with_the_place_of_the_mistake(plugin, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: x}\nspec:\n  sharedMemroy: {}\n")
+    assert f"{policy}:5:" in plugin.error("policy", "validate", "-f", policy)
+    policy.write_text("apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: x}\n---\napiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: y}\n")
+    assert plugin.output("policy", "validate", "-f", policy) == "valid: x, y\n"
+
+
+def test_policy_show_is_a_document_that_says_the_same(plugin, tmp_path):
+    shown = plugin.output("policy", "show")
+    (tmp_path / "shown.yaml").write_text(shown)
+    assert plugin.output("policy", "show", "-f", tmp_path / "shown.yaml") == shown
+
+
+def test_policy_export_says_what_it_lacks_and_keeps_files(plugin, tmp_path):
+    arguments = ["policy", "export", "--as", "mutatingadmissionpolicy"]
+    items = json.loads(plugin.output(*arguments, "-o", "json"))["items"]
+    assert [item["kind"] for item in items] == ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"]
+    assert "settings of the document" not in json.dumps(items)
+    assert "# not expressed: " in plugin(*arguments).stderr
+    assert plugin.output(*arguments, "--to", tmp_path / "out").strip() == str(tmp_path / "out" / "mutating-admission-policy.yaml")
+    assert "--force" in plugin.error(*arguments, "--to", tmp_path / "out")
+    plugin.error("policy", "export", "--as", "webhook", code=2)
 
 
 def test_preview_of_nonsense_is_refused(plugin, tmp_path):

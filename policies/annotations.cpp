@@ -184,7 +184,8 @@ ParsedAnnotations parse_annotations(const Json& object) {
 
 bool is_written_by_us(std::string_view key) {
   if (!key.starts_with(kAnnotationPrefix)) return false;
-  return key == kInjectedAnnotation || key.substr(kAnnotationPrefix.size()).starts_with(kOriginalImagePrefix);
+  return key == kInjectedAnnotation || key == kPropagatedAnnotation ||
+         key.substr(kAnnotationPrefix.size()).starts_with(kOriginalImagePrefix);
 }
 
 std::string original_image_annotation(const std::string& container) {

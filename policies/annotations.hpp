@@ -18,6 +18,9 @@ inline constexpr const char* kInjectAnnotation = "gpuinfer.dev/inject";
 /// Written by us: which document was applied, and what it did.
 inline constexpr const char* kInjectedAnnotation = "gpuinfer.dev/injected";
 
+/// Written by us on a pod template: which of its annotations are copies of the workload's, without the prefix.
+inline constexpr const char* kPropagatedAnnotation = "gpuinfer.dev/propagated";
+
 /// More GPUs than any machine has: a typing mistake, not a wish.
 inline constexpr std::int64_t kMaxGpus = 1024;
 
@@ -64,7 +67,7 @@ std::optional<bool> injection_choice(const Json& object);
 
 ParsedAnnotations parse_annotations(const Json& object);
 
-/// True for the keys that we write ourselves (injected, original-image.CONTAINER), which are never input.
+/// True for the keys that we write ourselves (injected, propagated, original-image.CONTAINER), which are never input.
 bool is_written_by_us(std::string_view key);
 
 /// gpuinfer.dev/original-image.CONTAINER. A container's name may have 63 characters and so may the part of a key after

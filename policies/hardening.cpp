@@ -34,6 +34,20 @@ void add_reason(const std::string& where, const std::string& what, Findings& fin
   if (!what.empty()) findings.reasons.push_back(where + ": " + what);
 }
 
+/// What no security context can make up for.
+void warn_about_host_access(const Json& pod, Findings& findings) {
+  const auto warn = [&](const std::string& what) {
+    findings.warnings.push_back("the pod has " + what + ", which Pod Security \"restricted\" does not allow");
+  };
+  const Json& spec = member(pod, "spec");
+  for (const char* key : {"hostNetwork", "hostPID", "hostIPC"}) {
+    if (member(spec, key) == true) warn(key);
+  }
+  for (const Json& volume : member(spec, "volumes")) {
+    if (!member(volume, "hostPath").is_null()) warn("the hostPath volume '" + text_at(volume, "name") + "'");
+  }
+}
+
 void harden_pod(Json& pod, bool has_root, const HardeningSettings& settings, Findings& findings) {
   Json& context = pod["spec"]["securityContext"];
   std::string done;
@@ -78,6 +92,7 @@ void apply(Json& pod, const Context& context, Findings& findings) {
   if (has_root) {
     findings.warnings.push_back("the pod runs as root, which Pod Security \"restricted\" does not allow");
   }
+  warn_about_host_access(pod, findings);
   harden_pod(pod, has_root, context.document.hardening, findings);
   for (const Container& container : containers(pod)) harden_container(container, findings);  // anew: they have moved
 }

@@ -1,7 +1,9 @@
 #include "policies/propagate.hpp"
 
 #include <algorithm>
+#include <sstream>
 #include <string>
+#include <utility>
 
 #include "policies/annotations.hpp"
 #include "policies/exemption.hpp"
@@ -39,21 +41,77 @@ void check_workload(const Json& workload) {
   for (const Pointer& pointer : templates_of(workload)) check_pod(workload.at(pointer), field_name(pointer));
 }
 
-/// Copies what the template at `pointer` lacks into `injection.object`.
-void copy_annotations(const Json& workload, const Pointer& pointer, Injection& injection) {
-  Json& metadata = injection.object[pointer]["metadata"];
-  const std::string where = pointer.back() == "template" ? "the pod template" : pointer.back();
-  for (const auto& [key, value] : annotations_of(workload).items()) {
-    if (!key.starts_with(kAnnotationPrefix) || is_written_by_us(key)) continue;
-    const Json& own = member(member(metadata, "annotations"), key.c_str());
-    if (own.is_null()) {
-      metadata["annotations"][key] = value;
-      injection.actions.push_back({"propagate", "copies annotation " + key + " to " + where});
-    } else if (own != value) {
+/// The annotations of one pod template, and which of them are copies of the workload's. A copy follows its original,
+/// and goes with it; without the list of them nobody could tell it from what the template's author wrote.
+class TemplateAnnotations {
+ public:
+  TemplateAnnotations(Json& annotations, std::string where) : annotations_(annotations), where_(std::move(where)) {
+    std::istringstream names(text_at(annotations_, kPropagatedAnnotation));
+    for (std::string name; std::getline(names, name, ',');) copies_.push_back(std::string(kAnnotationPrefix) + name);
+  }
+
+  void follow(const std::string& key, const Json& value, Injection& injection) {
+    const Json& own = member(annotations_, key.c_str());
+    if (own == value) return;
+    if (own.is_null() || is_copy(key)) {
+      const std::string what =
+          own.is_null() ? "copies annotation " + key + " to " : "updates annotation " + key + " of ";
+      injection.actions.push_back({"propagate", what + where_});
+      if (!is_copy(key)) copies_.push_back(key);
+      annotations_[key] = value;
+    } else {
       injection.warnings.push_back("annotation " + key + " is " + in_quotes(value.get<std::string>()) + " here and " +
-                                   in_quotes(own.get<std::string>()) + " on " + where + ", whose value counts");
+                                   in_quotes(own.get<std::string>()) + " on " + where_ + ", whose value counts");
     }
   }
+
+  /// Removes copies whose originals are not in `originals` any more.
+  void forget_all_but(const Json& originals, Injection& injection) {
+    std::erase_if(copies_, [&](const std::string& key) {
+      if (originals.contains(key)) return false;
+      if (annotations_.erase(key) > 0) {
+        injection.actions.push_back({"propagate", "removes annotation " + key + " from " + where_});
+      }
+      return true;
+    });
+  }
+
+  /// Writes down which annotations are copies.
+  void note_copies() {
+    std::string names;
+    for (const std::string& key : copies_) names += (names.empty() ? "" : ",") + key.substr(kAnnotationPrefix.size());
+    if (names.empty()) {
+      annotations_.erase(kPropagatedAnnotation);
+    } else {
+      annotations_[kPropagatedAnnotation] = names;
+    }
+  }
+
+ private:
+  bool is_copy(const std::string& key) const { return std::find(copies_.begin(), copies_.end(), key) != copies_.end(); }
+
+  Json& annotations_;
+  std::string where_;
+  std::vector<std::string> copies_;
+};
+
+void copy_annotations(const Json& workload, const Pointer& pointer, Injection& injection) {
+  Json& annotations = injection.object[pointer]["metadata"]["annotations"];
+  if (annotations.is_null()) annotations = Json::object();
+  TemplateAnnotations copies(annotations, pointer.back() == "template" ? "the pod template" : pointer.back());
+  const Json& originals = annotations_of(workload);
+  for (const auto& [key, value] : originals.items()) {
+    if (key.starts_with(kAnnotationPrefix) && !is_written_by_us(key)) copies.follow(key, value, injection);
+  }
+  copies.forget_all_but(originals, injection);
+  copies.note_copies();
+}
+
+/// True where a template has copies, which have to follow even a workload that asks for nothing any more.
+bool has_copies(const Json& workload, const std::vector<Pointer>& templates) {
+  return std::any_of(templates.begin(), templates.end(), [&](const Pointer& pointer) {
+    return annotations_of(workload.at(pointer)).contains(kPropagatedAnnotation);
+  });
 }
 
 /// `pod_template` as the pod that it makes.
@@ -106,7 +164,8 @@ Injection propagate(const Json& workload, const PolicySet& policies, std::string
   Injection injection;
   injection.object = workload;
   const std::vector<Pointer> templates = templates_of(workload);
-  if (templates.empty() || injection_choice(workload) != true || has_owner_that_compares(workload)) return injection;
+  const bool is_asked_for = injection_choice(workload) == true || has_copies(workload, templates);
+  if (templates.empty() || !is_asked_for || has_owner_that_compares(workload)) return injection;
   const std::shared_ptr<const InjectionPolicy> policy =
       policies.policy_for(pod_from(workload.at(templates.front()), workload), request_namespace);
   if (is_exempt(workload, *policy, request_namespace)) return injection;

@@ -87,7 +87,8 @@ TEST_CASE("a Deployment propagates on CREATE and on UPDATE") {
   const AdmissionResult result = review(review_of(deployment(), operation), default_policies());
   CHECK(Json::parse(base64_decode(result.response["response"]["patch"].get<std::string>()).value()) ==
         Json::parse(R"([{"op": "add", "path": "/spec/template/metadata",
-                         "value": {"annotations": {"gpuinfer.dev/inject": "true"}}}])"));
+                         "value": {"annotations": {"gpuinfer.dev/inject": "true",
+                                                   "gpuinfer.dev/propagated": "inject"}}}])"));
 }
 
 TEST_CASE("wrong annotations warn, or refuse where the document says so") {

@@ -67,6 +67,11 @@ Metrics::Metrics()
                                 "Is 1 while the newest certificate is not usable and an older one is in use.")
                              .Add({})) {
   // A counter that does not exist until the first failure cannot be alerted on.
+  for (const char* reason : {"path", "method", "content_type", "malformed", "malformed_http", "plain_http",
+                             "header_too_large", "too_large", "timeout", "busy", "failed"}) {
+    bad_requests_.Add({{"reason", reason}});
+  }
+  for (const char* how : {"closed", "idle", "timeout", "evicted", "handshake"}) ended_connections_.Add({{"how", how}});
   for (const bool succeeded : {true, false}) {
     policy_reloads_.Add({{"result", result_label(succeeded)}});
     certificate_reloads_.Add({{"result", result_label(succeeded)}});

@@ -16,10 +16,11 @@ namespace gpuinfer::webhook {
 
 struct FrontLimits {
   RequestLimits request;
-  /// One more connection closes the one that has been waiting for its client the longest.
-  std::size_t max_connections = 4096;
+  /// One more connection closes the one that has been waiting for its client the longest. An idle one over TLS takes
+  /// 25 KiB.
+  std::size_t max_connections = 2048;
   /// All unfinished requests together; a request above that is answered with 503.
-  std::size_t max_held_bytes = 128 << 20;
+  std::size_t max_held_bytes = 32 << 20;
 
   std::chrono::milliseconds handshake{5000};
   std::chrono::milliseconds header{5000};  ///< from its first byte to its last

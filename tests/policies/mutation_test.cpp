@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/yaml.hpp"
 #include "catch.hpp"
 #include "policies/image_reference.hpp"
@@ -79,9 +80,10 @@ TEST_CASE("mutated image references and quantities") {
 
 TEST_CASE("mutated policy documents") {
   std::mt19937 random(2);
-  const std::string text(default_policy_text());
-  for (int round = 0; round < 1500; ++round) {
-    accept_result_or_error([&] { parse_policy_files({{"policy.yaml", mutated(text, random)}}); });
+  for (const std::string& text : {std::string(default_policy_text()), read_file("policies/every_setting.yaml")}) {
+    for (int round = 0; round < 1500; ++round) {
+      accept_result_or_error([&] { parse_policy_files({{"policy.yaml", mutated(text, random)}}); });
+    }
   }
 }
 

@@ -74,6 +74,7 @@ std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& g
   add_delete_command(*program, global);
   add_models_command(*program, global);
   add_preview_command(*program, global);
+  add_explain_command(*program, global);
   add_policy_command(*program, global);
   add_scaffold_command(*program, global);
   add_uninstall_command(*program, global);

@@ -10,11 +10,14 @@
 #include "plugin/cluster_deployment.hpp"
 #include "plugin/injected_pod.hpp"
 #include "plugin/output.hpp"
+#include "plugin/policy_documents.hpp"
 #include "plugin/progress.hpp"
 
 namespace gpuinfer::plugin {
 
 namespace {
+
+constexpr int kForbidden = 403;
 
 /// client.find(), except that an object that the user may not read counts as there: the check is a courtesy, not a
 /// gate.
@@ -22,7 +25,6 @@ std::optional<Json> find_if_allowed(kube::Client& client, const std::string& pat
   try {
     return client.find(path);
   } catch (const kube::ApiError& error) {
-    constexpr int kForbidden = 403;
     if (error.code() != kForbidden) throw;
     return Json();
   }
@@ -49,14 +51,12 @@ void check_webhook(kube::Client& client) {
 
 /// The policy documents that the cluster's webhook uses, or the default one where they cannot be read.
 policies::PolicySet cluster_policies(kube::Client& client) {
-  const auto map =
-      find_if_allowed(client, kube::resource_path("v1", "ConfigMap", manifests::kWebhookNamespace, "gpuinfer-policy"));
-  if (!map || map->is_null()) return policies::default_policies();
-  std::vector<policies::PolicyFile> files;
-  for (const auto& [key, text] : map->value("data", Json::object()).items()) {
-    files.push_back({"ConfigMap gpuinfer-policy, " + key, text.get<std::string>()});
+  try {
+    if (const auto installed = installed_policies(client)) return installed->policies;
+  } catch (const kube::ApiError& error) {
+    if (error.code() != kForbidden) throw;
   }
-  return policies::parse_policy_files(files);
+  return policies::default_policies();
 }
 
 void check_claims(kube::Client& client, const manifests::ModelDeployment& deployment) {

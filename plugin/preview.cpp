@@ -1,14 +1,8 @@
-// Runs the policies on files and shows the outcome.
+// Runs the policies on objects and shows the outcome.
 #include "plugin/preview.hpp"
 
-#include <algorithm>
-#include <filesystem>
-#include <iostream>
-#include <iterator>
 #include <sstream>
 
-#include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/yaml.hpp"
 #include "kube/resource.hpp"
 #include "plugin/line_diff.hpp"
@@ -21,31 +15,8 @@ namespace gpuinfer::plugin {
 
 namespace {
 
-namespace fs = std::filesystem;
-
-/// Throws Error where `object` is nothing that kubectl would apply.
-void require_object(const Json& object, const std::string& file_name) {
-  if (object.is_object() && object.value("kind", Json()).is_string() && object.value("apiVersion", Json()).is_string())
-    return;
-  throw Error(file_name + ": a document is no Kubernetes object: it has no apiVersion and kind",
-              "preview takes what 'kubectl apply -f' takes");
-}
-
-std::vector<fs::path> manifest_files(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension();
-    // kustomization.yaml is no object of the cluster.
-    if (entry.path().stem() == "kustomization") continue;
-    if (extension == ".yaml" || extension == ".yml" || extension == ".json") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 std::string name_of(const Json& object) {
-  const bool named =
-      object.contains("metadata") && object["metadata"].is_object() && object["metadata"].contains("name");
+  const bool named = object.value("/metadata/name"_json_pointer, Json()).is_string();
   return named ? kube::object_name(object) : object.at("kind").get<std::string>();
 }
 
@@ -63,36 +34,6 @@ std::vector<Preview> preview(const Json& object, const policies::PolicySet& poli
                         .injection = policies::admit(pod, policies, namespace_name)});
   }
   return previews;
-}
-
-std::vector<Json> parse_objects(const std::string& text, const std::string& file_name) {
-  std::vector<Json> objects;
-  for (const YamlDocument& document : parse_yaml(text, file_name)) {
-    require_object(document.value, file_name);
-    const bool is_list = document.value.at("kind") == "List" && document.value.contains("items");
-    for (const Json& object : is_list ? document.value.at("items") : Json::array({document.value})) {
-      require_object(object, file_name);
-      objects.push_back(object);
-    }
-  }
-  return objects;
-}
-
-std::vector<Json> read_objects(const std::string& path) {
-  std::vector<Json> objects;
-  if (path == "-") {
-    objects = parse_objects(std::string(std::istreambuf_iterator<char>(std::cin), {}), "standard input");
-  } else if (fs::is_directory(path)) {
-    for (const fs::path& file : manifest_files(path)) {
-      for (Json& object : parse_objects(read_file(file), file.string())) objects.push_back(std::move(object));
-    }
-  } else {
-    objects = parse_objects(read_file(path), path);
-  }
-  if (objects.empty()) {
-    throw Error(path + " holds no Kubernetes objects", "preview takes what 'kubectl apply -f' takes");
-  }
-  return objects;
 }
 
 std::string render(const std::vector<Preview>& previews, const std::string& format) {

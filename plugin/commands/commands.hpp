@@ -18,6 +18,8 @@ void add_logs_command(CLI::App& program, GlobalOptions& global);
 void add_delete_command(CLI::App& program, GlobalOptions& global);
 void add_scaffold_command(CLI::App& program, GlobalOptions& global);
 void add_preview_command(CLI::App& program, GlobalOptions& global);
+void add_explain_command(CLI::App& program, GlobalOptions& global);
+void add_policy_command(CLI::App& program, GlobalOptions& global);
 void add_completion_command(CLI::App& program, GlobalOptions& global);
 void add_version_command(CLI::App& program, GlobalOptions& global);
 

@@ -8,7 +8,7 @@
 #include "plugin/duration.hpp"
 #include "plugin/example.hpp"
 #include "plugin/output.hpp"
-#include "plugin/policy_file.hpp"
+#include "plugin/policy_documents.hpp"
 #include "plugin/toleration.hpp"
 #include "plugin/webhook_installation.hpp"
 
@@ -39,6 +39,16 @@ manifests::WebhookInstall webhook_install(const InstallOptions& options, const s
   return install;
 }
 
+/// The documents as one YAML stream.
+std::string policy_stream(const PolicyDocuments& documents) {
+  std::string stream;
+  for (const policies::PolicyFile& file : documents.files) {
+    stream += (stream.empty() ? "" : "---\n") + file.text;
+    if (!stream.ends_with('\n')) stream += '\n';
+  }
+  return stream;
+}
+
 /// The Secret of an earlier installation, or null.
 Json existing_secret(kube::Client& client) {
   return client.find(kube::resource_path("v1", "Secret", manifests::kWebhookNamespace, "gpuinfer-webhook-tls"))
@@ -46,8 +56,7 @@ Json existing_secret(kube::Client& client) {
 }
 
 void install(const InstallOptions& options, const GlobalOptions& global) {
-  const PolicyFile policy = load_policy(options.policy);
-  manifests::WebhookInstall webhook = webhook_install(options, policy.text);
+  manifests::WebhookInstall webhook = webhook_install(options, policy_stream(load_policies(options.policy)));
   const std::chrono::seconds timeout = parse_duration(options.timeout);
   if (options.dry_run == "client") {
     fill_in_certificates(webhook, Json());

@@ -1,12 +1,13 @@
 // What `preview` shows of pods, workloads and everything else.
 #include "plugin/preview.hpp"
 
+#include <random>
+
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/yaml.hpp"
 #include "catch.hpp"
-#include "plugin/model_manifests.hpp"
-#include "temporary_folder.hpp"
+#include "plugin/manifest_files.hpp"
 
 namespace gpuinfer::plugin {
 
@@ -51,33 +52,50 @@ TEST_CASE("every format shows the same facts") {
     CHECK(previews[i].before.patch(patches[i]["patch"]) == previews[i].injection.object);
 }
 
-TEST_CASE("a folder's files and a List's items are objects of their own") {
-  const TemporaryFolder folder;
-  write_file(folder.path() / "b.yaml", "{apiVersion: v1, kind: Service, metadata: {name: b}}");
-  write_file(folder.path() / "a.json",
-             R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}]})");
-  write_file(folder.path() / "kustomization.yaml", "resources: [b.yaml]");
-  write_file(folder.path() / "notes.txt", "no YAML: [");
-  const auto objects = read_objects(folder.path().string());
-  REQUIRE(objects.size() == 2);
-  CHECK(objects[0]["metadata"]["name"] == "a");
-  CHECK(objects[1]["metadata"]["name"] == "b");
+TEST_CASE("the pods of both templates of a LeaderWorkerSet are shown") {
+  const auto previews = previews_of(parse_objects(R"(
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {name: x, annotations: {gpuinfer.dev/inject: "true"}}
+spec:
+  leaderWorkerTemplate:
+    leaderTemplate: {spec: {containers: [{name: a, image: busybox}]}}
+    workerTemplate: {spec: {containers: [{name: b, image: busybox, resources: {limits: {nvidia.com/gpu: 1}}}]}}
+)",
+                                                  "x.yaml"));
+  REQUIRE(previews.size() == 3);
+  CHECK(previews[1].injection.actions.empty());
+  CHECK_FALSE(previews[2].injection.actions.empty());
 }
 
-TEST_CASE("what is no Kubernetes object is refused with its file") {
-  const TemporaryFolder folder;
-  const std::string file = (folder.path() / "x.yaml").string();
-  for (const char* text : {"", "a: b", "[1, 2]", "kind: Pod", "{apiVersion: v1, kind: List, items: [1]}", "a: ["}) {
-    INFO(text);
-    write_file(file, text);
+TEST_CASE("mutated manifests end in a preview or in an Error, nothing else") {
+  std::mt19937 random(4);
+  const std::string text = read_file("plugin/testdata/preview/deployment.yaml");
+  for (int round = 0; round < 2000; ++round) {
+    std::string mutated = text;
+    for (auto edits = 1 + random() % 4; edits > 0; --edits) {
+      const std::size_t at = random() % mutated.size();
+      switch (random() % 4) {
+        case 0:
+          mutated[at] = static_cast<char>(random());
+          break;
+        case 1:
+          mutated.erase(at, 1 + random() % 12);
+          break;
+        case 2:
+          mutated.insert(at, mutated.substr(at, random() % 24));
+          break;
+        default:
+          mutated.insert(at, 1, "[]{}:,-&*!|>'\"%@`#?\n\t"[random() % 22]);
+      }
+    }
+    INFO(mutated);
     try {
-      read_objects(file);
-      FAIL("read");
-    } catch (const Error& error) {
-      CHECK(std::string(error.what()).find("x.yaml") != std::string::npos);
+      const auto previews = previews_of(parse_objects(mutated, "mutated.yaml"));
+      for (const char* format : {"yaml", "json", "patch", "diff"}) render(previews, format);
+    } catch (const Error&) {
     }
   }
-  CHECK_THROWS_AS(read_objects(file + ".nowhere"), Error);
 }
 
 }  // namespace gpuinfer::plugin

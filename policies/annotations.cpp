@@ -49,8 +49,8 @@ std::string parse_text(const std::string& value, const Grammar& grammar) {
   return value;
 }
 
-/// The parts of `value` between commas, without the spaces around them; none at all for an empty text.
-std::vector<std::string> parse_list(const std::string& value, const Grammar& element, const char* description) {
+/// The parts of `value` between commas, without the spaces around them.
+std::vector<std::string> parse_list(const std::string& value, const Grammar& element) {
   std::vector<std::string> list;
   std::size_t start = 0;
   while (start <= value.size()) {
@@ -58,19 +58,13 @@ std::vector<std::string> parse_list(const std::string& value, const Grammar& ele
     std::string item = value.substr(start, end - start);
     item.erase(0, std::min(item.find_first_not_of(' '), item.size()));
     item.erase(item.find_last_not_of(' ') + 1);
-    if (!element.accepts(item)) throw AnnotationError(std::string("must be ") + description + " separated by commas");
+    if (!element.accepts(item)) {
+      throw AnnotationError(std::string("must be a list with commas, each item ") + element.description);
+    }
     list.push_back(std::move(item));
     start = end + 1;
   }
   return list;
-}
-
-std::vector<std::int64_t> parse_gpu_counts(const std::string& value) {
-  std::vector<std::int64_t> counts;
-  for (const std::string& count : parse_list(value, kAnyText, "numbers")) {
-    counts.push_back(parse_whole_number(count, 1, kMaxGpus));
-  }
-  return counts;
 }
 
 constexpr Grammar kModelName{is_model_name, "a model's name such as openai/gpt-oss-20b"};
@@ -78,58 +72,87 @@ constexpr Grammar kSecretName{is_dns_subdomain, "the name of a Secret"};
 constexpr Grammar kContainerName{is_dns_label, "the name of a container"};
 constexpr std::int64_t kMaxGeneration = 99;
 
+using Reader = void (*)(Annotations&, const std::string& value);
+
+template <std::optional<bool> Annotations::*member>
+void read_switch(Annotations& annotations, const std::string& value) {
+  annotations.*member = parse_boolean(value);
+}
+
+template <std::string Annotations::*member, const Grammar& grammar>
+void read_text(Annotations& annotations, const std::string& value) {
+  annotations.*member = parse_text(value, grammar);
+}
+
+template <std::vector<std::string> NodeRequirements::*member, const Grammar& element>
+void read_node_list(Annotations& annotations, const std::string& value) {
+  annotations.nodes.*member = parse_list(value, element);
+}
+
+void read_inject(Annotations& annotations, const std::string& value) { annotations.inject = parse_boolean(value); }
+
+void read_gpus(Annotations& annotations, const std::string& value) {
+  annotations.gpus = parse_whole_number(value, 0, kMaxGpus);
+}
+
+void read_shm_size(Annotations& annotations, const std::string& value) {
+  annotations.shm_size_bytes = parse_bytes(value);
+}
+
+void read_containers(Annotations& annotations, const std::string& value) {
+  annotations.containers = parse_list(value, kContainerName);
+}
+
+void read_provisioner(Annotations& annotations, const std::string& value) {
+  const bool is_karpenter = parse_text(value, kProvisioner) == "karpenter";
+  annotations.provisioner = is_karpenter ? Provisioner::kKarpenter : Provisioner::kAutoMode;
+}
+
+void read_min_generation(Annotations& annotations, const std::string& value) {
+  annotations.nodes.instance_generation = parse_whole_number(value, 1, kMaxGeneration);
+}
+
+void read_min_gpu_memory(Annotations& annotations, const std::string& value) {
+  annotations.nodes.gpu_memory_bytes = parse_bytes(value);
+}
+
+void read_gpu_counts(Annotations& annotations, const std::string& value) {
+  annotations.nodes.gpu_counts.clear();
+  for (const std::string& count : parse_list(value, kAnyText)) {
+    annotations.nodes.gpu_counts.push_back(parse_whole_number(count, 1, kMaxGpus));
+  }
+}
+
 struct KnownAnnotation {
   std::string_view key;
-  void (*read)(Annotations&, const std::string& value);
+  Reader read;
 };
 
-using A = Annotations;
 constexpr std::array kKnown{
-    KnownAnnotation{"inject", [](A& a, const std::string& v) { a.inject = parse_boolean(v); }},
-    KnownAnnotation{"model", [](A& a, const std::string& v) { a.model = parse_text(v, kModelName); }},
-    KnownAnnotation{"model-image", [](A& a, const std::string& v) { a.model_image = parse_text(v, kImageName); }},
-    KnownAnnotation{"storage", [](A& a, const std::string& v) { a.storage = parse_text(v, kStoreOrClaimName); }},
-    KnownAnnotation{"gpus", [](A& a, const std::string& v) { a.gpus = parse_whole_number(v, 0, kMaxGpus); }},
-    KnownAnnotation{"shm-size", [](A& a, const std::string& v) { a.shm_size_bytes = parse_bytes(v); }},
-    KnownAnnotation{
-        "containers",
-        [](A& a, const std::string& v) { a.containers = parse_list(v, kContainerName, "container names"); }},
-    KnownAnnotation{"api-key-secret",
-                    [](A& a, const std::string& v) { a.api_key_secret = parse_text(v, kSecretName); }},
-    KnownAnnotation{"probe-path", [](A& a, const std::string& v) { a.probe_path = parse_text(v, kUrlPath); }},
-    KnownAnnotation{"provisioner",
-                    [](A& a, const std::string& v) {
-                      a.provisioner =
-                          parse_text(v, kProvisioner) == "karpenter" ? Provisioner::kKarpenter : Provisioner::kAutoMode;
-                    }},
-    KnownAnnotation{"instance-category",
-                    [](A& a, const std::string& v) {
-                      a.nodes.instance_categories = parse_list(v, kInstanceCategory, "instance categories such as g");
-                    }},
-    KnownAnnotation{"instance-family",
-                    [](A& a, const std::string& v) {
-                      a.nodes.instance_families = parse_list(v, kInstanceFamily, "instance families such as g6e");
-                    }},
-    KnownAnnotation{
-        "min-instance-generation",
-        [](A& a, const std::string& v) { a.nodes.instance_generation = parse_whole_number(v, 1, kMaxGeneration); }},
-    KnownAnnotation{
-        "gpu-name",
-        [](A& a, const std::string& v) { a.nodes.gpu_names = parse_list(v, kGpuName, "GPU names such as l40s"); }},
-    KnownAnnotation{"min-gpu-memory", [](A& a, const std::string& v) { a.nodes.gpu_memory_bytes = parse_bytes(v); }},
-    KnownAnnotation{"gpu-count", [](A& a, const std::string& v) { a.nodes.gpu_counts = parse_gpu_counts(v); }},
-    KnownAnnotation{"capacity-type",
-                    [](A& a, const std::string& v) {
-                      a.nodes.capacity_types = parse_list(v, kCapacityType, "on-demand, spot or reserved,");
-                    }},
-    KnownAnnotation{
-        "zone", [](A& a, const std::string& v) { a.nodes.zones = parse_list(v, kZone, "zones such as us-west-2a"); }},
-    KnownAnnotation{"image-rewrite", [](A& a, const std::string& v) { a.image_rewrite = parse_boolean(v); }},
-    KnownAnnotation{"environment", [](A& a, const std::string& v) { a.environment = parse_boolean(v); }},
-    KnownAnnotation{"placement", [](A& a, const std::string& v) { a.placement = parse_boolean(v); }},
-    KnownAnnotation{"probes", [](A& a, const std::string& v) { a.probes = parse_boolean(v); }},
-    KnownAnnotation{"hardening", [](A& a, const std::string& v) { a.hardening = parse_boolean(v); }},
-    KnownAnnotation{"disruption", [](A& a, const std::string& v) { a.disruption = parse_boolean(v); }},
+    KnownAnnotation{"inject", read_inject},
+    KnownAnnotation{"model", read_text<&Annotations::model, kModelName>},
+    KnownAnnotation{"model-image", read_text<&Annotations::model_image, kImageName>},
+    KnownAnnotation{"storage", read_text<&Annotations::storage, kStoreOrClaimName>},
+    KnownAnnotation{"gpus", read_gpus},
+    KnownAnnotation{"shm-size", read_shm_size},
+    KnownAnnotation{"containers", read_containers},
+    KnownAnnotation{"api-key-secret", read_text<&Annotations::api_key_secret, kSecretName>},
+    KnownAnnotation{"probe-path", read_text<&Annotations::probe_path, kUrlPath>},
+    KnownAnnotation{"provisioner", read_provisioner},
+    KnownAnnotation{"instance-category", read_node_list<&NodeRequirements::instance_categories, kInstanceCategory>},
+    KnownAnnotation{"instance-family", read_node_list<&NodeRequirements::instance_families, kInstanceFamily>},
+    KnownAnnotation{"min-instance-generation", read_min_generation},
+    KnownAnnotation{"gpu-name", read_node_list<&NodeRequirements::gpu_names, kGpuName>},
+    KnownAnnotation{"min-gpu-memory", read_min_gpu_memory},
+    KnownAnnotation{"gpu-count", read_gpu_counts},
+    KnownAnnotation{"capacity-type", read_node_list<&NodeRequirements::capacity_types, kCapacityType>},
+    KnownAnnotation{"zone", read_node_list<&NodeRequirements::zones, kZone>},
+    KnownAnnotation{"image-rewrite", read_switch<&Annotations::image_rewrite>},
+    KnownAnnotation{"environment", read_switch<&Annotations::environment>},
+    KnownAnnotation{"placement", read_switch<&Annotations::placement>},
+    KnownAnnotation{"probes", read_switch<&Annotations::probes>},
+    KnownAnnotation{"hardening", read_switch<&Annotations::hardening>},
+    KnownAnnotation{"disruption", read_switch<&Annotations::disruption>},
 };
 
 std::string unknown_annotation(std::string_view key) {

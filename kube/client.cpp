@@ -80,8 +80,8 @@ Resource Client::resource_of(const Json& object, std::stop_token stop) {
     resource.namespaced = flag_at(candidate, "/namespaced");
     return resource;
   }
-  throw Error("the cluster knows no " + resource.kind + " of " + resource.api_version,
-              "its custom resource definition may not be installed; see `kubectl api-resources`");
+  throw UnknownKind("the cluster knows no " + resource.kind + " of " + resource.api_version,
+                    "its custom resource definition may not be installed; see `kubectl api-resources`");
 }
 
 std::string Client::collection_of(const Json& object, std::stop_token stop) {

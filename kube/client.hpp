@@ -16,6 +16,12 @@
 
 namespace gpuinfer::kube {
 
+/// The cluster has no such kind of object: its custom resource definition is not installed.
+class UnknownKind : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Who owns the fields that we apply.
 inline constexpr char kFieldManager[] = "kubectl-gpuinfer";
 
@@ -83,8 +89,7 @@ class Client {
   const std::string& namespace_name() const { return namespace_name_; }
 
   /// The path of `object` by its apiVersion, kind, namespace (namespace_name() where it has none) and name; asks the
-  /// server's API discovery about kinds that known_resource() lacks. Throws Error for a kind that the server lacks too,
-  /// which for a custom resource means that its operator is not installed.
+  /// server's API discovery about kinds that known_resource() lacks. Throws UnknownKind where the server lacks it too.
   std::string path_of(const Json& object, std::stop_token stop = {});
 
   Json get(const std::string& path, std::stop_token stop = {});

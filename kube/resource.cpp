@@ -42,6 +42,7 @@ constexpr std::array kKnownResources = {
     KnownResource{"eks.amazonaws.com/v1", "NodeClass", "nodeclasses", kClusterWide},
     KnownResource{"karpenter.sh/v1", "NodeClaim", "nodeclaims", kClusterWide},
     KnownResource{"karpenter.sh/v1", "NodePool", "nodepools", kClusterWide},
+    KnownResource{"networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", kNamespaced},
     KnownResource{"policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", kNamespaced},
     KnownResource{"rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", kClusterWide},
     KnownResource{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", kClusterWide},

@@ -68,6 +68,7 @@ std::unique_ptr<CLI::App> make_program(const std::string& name, GlobalOptions& g
        {"The same without a cluster, on this machine", "kubectl gpuinfer deploy smollm2-135m --local"}});
   add_install_command(*program, global);
   add_deploy_command(*program, global);
+  add_doctor_command(*program, global);
   add_status_command(*program, global);
   add_chat_command(*program, global);
   add_logs_command(*program, global);

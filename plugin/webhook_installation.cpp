@@ -2,11 +2,13 @@
 #include "plugin/webhook_installation.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/base64.hpp"
 #include "base/error.hpp"
 #include "kube/certificate.hpp"
+#include "kube/json_field.hpp"
 #include "kube/resource.hpp"
 #include "plugin/pod_progress.hpp"
 
@@ -15,23 +17,8 @@ namespace gpuinfer::plugin {
 namespace {
 
 constexpr auto kPollInterval = std::chrono::milliseconds(500);
-constexpr auto kRenewBefore = std::chrono::hours(30 * 24);
-
-/// One decoded entry of a Secret, or "".
-std::string secret_entry(const Json& secret, const std::string& key) {
-  if (!secret.is_object()) return "";
-  const Json data = secret.value("data", Json::object());
-  return base64_decode(data.value(key, "")).value_or("");
-}
-
-bool good_for_a_month(const std::string& certificate, const std::string& authorities) {
-  try {
-    return kube::is_trusted(certificate, authorities, manifests::kWebhookDnsName,
-                            std::chrono::system_clock::now() + kRenewBefore);
-  } catch (const Error&) {
-    return false;  // no certificate at all, or one that someone damaged
-  }
-}
+/// Within this time every API server has noticed that the configuration is gone, and calls no more.
+constexpr auto kNoticed = std::chrono::seconds(2);
 
 /// What holds up the webhook's own pods, or "".
 std::string webhook_problem(kube::Client& client) {
@@ -112,37 +99,96 @@ std::vector<Json> apply_all(kube::Client& client, const std::vector<Json>& objec
 }
 
 /// Our own objects: fields that someone changed by hand (kubectl edit, kubectl scale) become ours again.
-constexpr kube::WriteOptions kApply = {.dry_run = false, .force = true};
+const kube::WriteOptions kApply = {.dry_run = false, .force = true};
+
+std::string secret_path(const std::string& name) {
+  return kube::resource_path("v1", "Secret", manifests::kWebhookNamespace, name);
+}
+
+/// The webhook fills this Secret in; where it exists already, it is left as it is.
+void create_secret(kube::Client& client, Progress& progress) {
+  const Json secret = manifests::webhook_secret();
+  if (client.find(client.path_of(secret))) return;
+  client.create(secret);
+  progress.done(kube::object_name(secret) + " created");
+}
+
+/// A first configuration is created with the authority that the webhook's pods have made meanwhile, so that it is never
+/// there without one. The field belongs to the webhook from the start.
+void create_configuration(kube::Client& client, Json configuration) {
+  if (client.find(client.path_of(configuration))) return;
+  const Json secret = client.get(secret_path(manifests::kWebhookSecret));
+  const std::string authority = kube::text_at(secret, "/data/ca.crt");
+  if (authority.empty()) return;
+  for (Json& webhook : configuration["webhooks"]) webhook["clientConfig"]["caBundle"] = authority;
+  client.create(configuration, {.field_manager = manifests::kWebhookName});
+}
+
+void wait_until_gone(kube::Client& client, const Json& object, std::chrono::steady_clock::time_point deadline,
+                     Progress& progress) {
+  while (client.find(client.path_of(object))) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(kube::object_name(object) + " is still there although it was deleted",
+                  "'kubectl describe' says what holds it; run 'kubectl gpuinfer uninstall' again after that");
+    }
+    progress.update("waiting until " + kube::object_name(object) + " is gone");
+    std::this_thread::sleep_for(kPollInterval);
+  }
+}
+
+/// False where the object does not exist, or the cluster does not even know its kind.
+bool remove(kube::Client& client, const Json& object) {
+  try {
+    return client.remove(client.path_of(object));
+  } catch (const kube::UnknownKind&) {
+    return false;
+  }
+}
 
 }  // namespace
 
-bool fill_in_certificates(manifests::WebhookInstall& install, const Json& secret) {
-  install.authorities = secret_entry(secret, "ca.crt");
-  install.certificate = secret_entry(secret, "tls.crt");
-  install.key = secret_entry(secret, "tls.key");
-  if (!install.key.empty() && good_for_a_month(install.certificate, install.authorities)) return false;
-  const kube::KeyedCertificate authority = kube::make_authority(std::string(manifests::kWebhookName) + " authority");
-  const std::string short_name = std::string(manifests::kWebhookName) + "." + manifests::kWebhookNamespace;
-  const kube::KeyedCertificate server =
-      kube::make_server_certificate(authority, {manifests::kWebhookDnsName, short_name});
-  install.authorities = kube::merge_authorities(authority.certificate, install.authorities);
-  install.certificate = server.certificate;
-  install.key = server.key;
-  return true;
+void read_user_certificate(manifests::WebhookInstall& install, kube::Client& client) {
+  const std::string name = std::string(manifests::kWebhookNamespace) + "/" + install.secret;
+  const std::optional<Json> secret = client.find(secret_path(install.secret));
+  if (!secret) {
+    throw Error("there is no Secret " + name, "make it with the keys tls.crt, tls.key and ca.crt, for the name " +
+                                                  std::string(manifests::kWebhookDnsName) +
+                                                  "; the namespace may have to be made first");
+  }
+  const auto entry = [&](const std::string& key) {
+    const std::string text = base64_decode(kube::text_at(*secret, "/data/" + key)).value_or("");
+    if (text.empty()) throw Error("the Secret " + name + " has no " + key, "it needs tls.crt, tls.key and ca.crt");
+    return text;
+  };
+  const kube::KeyedCertificate pair = {entry("tls.crt"), entry("tls.key")};
+  install.ca_bundle = entry("ca.crt");
+  if (!kube::is_pair(pair)) {
+    throw Error("tls.crt and tls.key of the Secret " + name + " do not belong together", "replace both");
+  }
+  if (!kube::is_trusted(pair.certificate, install.ca_bundle, manifests::kWebhookDnsName)) {
+    throw Error(
+        "an API server that trusts ca.crt of the Secret " + name + " would refuse its tls.crt",
+        "it has to be valid now, signed by ca.crt, and for the DNS name " + std::string(manifests::kWebhookDnsName));
+  }
 }
 
 std::vector<Json> install_webhook(kube::Client& client, const manifests::WebhookInstall& install, bool wait,
                                   std::chrono::seconds timeout, Progress& progress) {
+  const bool self = install.certificates == manifests::Certificates::kSelf;
   std::vector<Json> objects = manifests::webhook_objects(install);
   const Json configuration = objects.back();
   objects.pop_back();
-  std::vector<Json> applied = apply_all(client, objects, kApply, progress);
+  std::vector<Json> applied = apply_all(client, {objects.front()}, kApply, progress);  // the namespace
+  objects.erase(objects.begin());
+  if (self) create_secret(client, progress);
+  std::ranges::move(apply_all(client, objects, kApply, progress), std::back_inserter(applied));
   if (wait) {
     const std::string path =
         kube::resource_path("apps/v1", "Deployment", manifests::kWebhookNamespace, manifests::kWebhookName);
     wait_until_rolled_out(client, path, timeout, progress);
     progress.done("webhook pods ready");
   }
+  if (self) create_configuration(client, configuration);
   applied.push_back(apply_all(client, {configuration}, kApply, progress).front());
   return applied;
 }
@@ -161,15 +207,18 @@ std::vector<Json> check_webhook_installation(kube::Client& client, const manifes
   return apply_all(client, objects, {.dry_run = true, .force = true}, progress);
 }
 
+std::string injection_problem(kube::Client& client) {
+  try {
+    const Json pod = client.create(probe_pod(client.namespace_name()), {.dry_run = true});
+    return is_injected(pod) ? "" : "pods come back unchanged";
+  } catch (const kube::ApiError& error) {
+    return error.what();
+  }
+}
+
 void wait_until_injecting(kube::Client& client, std::chrono::seconds timeout, Progress& progress) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  while (true) {
-    std::string problem = "pods come back unchanged";
-    try {
-      if (is_injected(client.create(probe_pod(client.namespace_name()), {.dry_run = true}))) return;
-    } catch (const kube::ApiError& error) {
-      problem = error.what();
-    }
+  for (std::string problem; !(problem = injection_problem(client)).empty();) {
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error("the webhook is installed but does not answer: " + problem,
                   "can the API server reach the webhook's pods on port 8443 (security groups, network policies)? "
@@ -184,23 +233,21 @@ void wait_until_injecting(kube::Client& client, std::chrono::seconds timeout, Pr
 
 std::vector<std::string> uninstall_webhook(kube::Client& client, std::chrono::seconds timeout, Progress& progress) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  std::vector<Json> objects = manifests::webhook_objects({});
-  std::reverse(objects.begin(), objects.end());
-  std::vector<std::string> removed;
+  const std::vector<Json> objects = manifests::all_webhook_objects();
+  std::vector<Json> removed;
   for (const Json& object : objects) {
-    if (client.remove(client.path_of(object))) removed.push_back(kube::object_name(object));
+    if (!remove(client, object)) continue;
+    removed.push_back(object);
+    if (object.at("kind") != "MutatingWebhookConfiguration") continue;
+    wait_until_gone(client, object, deadline, progress);
+    std::this_thread::sleep_for(kNoticed);
   }
-  for (const Json& object : objects) {
-    while (client.find(client.path_of(object))) {
-      if (std::chrono::steady_clock::now() > deadline) {
-        throw Error(kube::object_name(object) + " is still there after " + std::to_string(timeout.count()) + " s",
-                    "'kubectl describe' says what holds it; the rest was deleted");
-      }
-      progress.update("waiting until " + kube::object_name(object) + " is gone");
-      std::this_thread::sleep_for(kPollInterval);
-    }
+  std::vector<std::string> names;
+  for (const Json& object : removed) {
+    wait_until_gone(client, object, deadline, progress);
+    names.push_back(kube::object_name(object));
   }
-  return removed;
+  return names;
 }
 
 }  // namespace gpuinfer::plugin

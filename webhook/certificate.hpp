@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "kube/openssl.hpp"
 
 namespace gpuinfer::webhook {
 
@@ -22,6 +23,9 @@ class Certificate {
   bool use_for(SSL* connection) const;
 
   std::chrono::system_clock::time_point not_after() const { return not_after_; }
+
+  /// The server's own certificate, PEM.
+  std::string pem() const { return kube::to_pem(leaf_.get()); }
 
  private:
   std::shared_ptr<X509> leaf_;

@@ -73,16 +73,18 @@ std::string Server::reason_not_ready() const {
 
 Json Server::status() const {
   const PolicyStatus policies = policies_.status();
-  return {
-      {"version", kVersion},
-      {"notReady", reason_not_ready()},
-      {"connections", https_.connections()},
-      {"policy",
-       {{"documents", policies.documents},
-        {"generation", policies.generation},
-        {"hash", policies.hash},
-        {"error", policies.error}}},
-      {"certificate", {{"expires", to_text(certificate_.get()->not_after())}, {"error", *certificate_error_.get()}}}};
+  return {{"version", kVersion},
+          {"notReady", reason_not_ready()},
+          {"connections", https_.connections()},
+          {"policy",
+           {{"documents", policies.documents},
+            {"generation", policies.generation},
+            {"hash", policies.hash},
+            {"error", policies.error}}},
+          {"certificate",
+           {{"expires", to_text(certificate_.get()->not_after())},
+            {"pem", certificate_.get()->pem()},
+            {"error", *certificate_error_.get()}}}};
 }
 
 }  // namespace gpuinfer::webhook

@@ -10,6 +10,7 @@ namespace gpuinfer::plugin {
 
 void add_models_command(CLI::App& program, GlobalOptions& global);
 void add_install_command(CLI::App& program, GlobalOptions& global);
+void add_doctor_command(CLI::App& program, GlobalOptions& global);
 void add_uninstall_command(CLI::App& program, GlobalOptions& global);
 void add_deploy_command(CLI::App& program, GlobalOptions& global);
 void add_status_command(CLI::App& program, GlobalOptions& global);

@@ -21,12 +21,31 @@ struct InstallOptions {
   std::string image;
   int replicas = 2;
   std::string failure_policy = "Ignore";
+  std::string certificates = "self";
+  std::vector<std::string> excluded_namespaces;
   std::vector<std::string> tolerations;
   std::string dry_run = "none";
   std::string output;
   std::string timeout = "5m";
   bool wait = true;
 };
+
+constexpr std::string_view kSecretPrefix = "secret=";
+
+/// "self", "cert-manager" or "secret=NAME".
+std::string certificates_problem(const std::string& text) {
+  const bool names_secret = text.starts_with(kSecretPrefix) && text.size() > kSecretPrefix.size();
+  return text == "self" || text == "cert-manager" || names_secret ? "" : "is none of self, cert-manager, secret=NAME";
+}
+
+void choose_certificates(manifests::WebhookInstall& install, const std::string& text) {
+  if (text == "cert-manager") {
+    install.certificates = manifests::Certificates::kCertManager;
+  } else if (text != "self") {
+    install.certificates = manifests::Certificates::kSecret;
+    install.secret = text.substr(kSecretPrefix.size());
+  }
+}
 
 manifests::WebhookInstall webhook_install(const InstallOptions& options, const std::string& policy_text) {
   manifests::WebhookInstall install;
@@ -36,6 +55,8 @@ manifests::WebhookInstall webhook_install(const InstallOptions& options, const s
       options.failure_policy == "Fail" ? manifests::FailurePolicy::kFail : manifests::FailurePolicy::kIgnore;
   for (const std::string& toleration : options.tolerations) install.tolerations.push_back(parse_toleration(toleration));
   install.policy_yaml = policy_text;
+  install.excluded_namespaces = options.excluded_namespaces;
+  choose_certificates(install, options.certificates);
   return install;
 }
 
@@ -49,24 +70,22 @@ std::string policy_stream(const PolicyDocuments& documents) {
   return stream;
 }
 
-/// The Secret of an earlier installation, or null.
-Json existing_secret(kube::Client& client) {
-  return client.find(kube::resource_path("v1", "Secret", manifests::kWebhookNamespace, "gpuinfer-webhook-tls"))
-      .value_or(Json());
-}
-
 void install(const InstallOptions& options, const GlobalOptions& global) {
-  manifests::WebhookInstall webhook = webhook_install(options, policy_stream(load_policies(options.policy)));
+  const PolicyDocuments policies = load_policies(options.policy);
+  manifests::WebhookInstall webhook = webhook_install(options, policy_stream(policies));
+  webhook.asked_about_every_pod = policies.policies.injects_without_annotation();
   const std::chrono::seconds timeout = parse_duration(options.timeout);
   if (options.dry_run == "client") {
-    fill_in_certificates(webhook, Json());
-    print_objects(std::cout, manifests::webhook_objects(webhook), options.output.empty() ? "yaml" : options.output);
+    std::vector<Json> objects = manifests::webhook_objects(webhook);
+    if (webhook.certificates == manifests::Certificates::kSelf) {
+      objects.insert(objects.begin() + 1, manifests::webhook_secret());
+    }
+    print_objects(std::cout, objects, options.output.empty() ? "yaml" : options.output);
     return;
   }
   kube::Client client = connect(global);
   Progress progress;
-  const bool new_certificate = fill_in_certificates(webhook, existing_secret(client));
-  progress.done(new_certificate ? "new certificate made" : "certificate kept");
+  if (webhook.certificates == manifests::Certificates::kSecret) read_user_certificate(webhook, client);
   std::vector<Json> applied;
   if (options.dry_run == "server") {
     applied = check_webhook_installation(client, webhook, progress);
@@ -82,6 +101,7 @@ void install(const InstallOptions& options, const GlobalOptions& global) {
   } else if (options.dry_run == "none") {
     std::cout << "The webhook is installed in namespace " << manifests::kWebhookNamespace << ".\n"
               << "  serve a model:  kubectl gpuinfer deploy smollm2-135m\n"
+              << "  look after it:  kubectl gpuinfer doctor\n"
               << "  the policy:     kubectl edit configmap gpuinfer-policy -n " << manifests::kWebhookNamespace << '\n';
   }
 }
@@ -104,6 +124,19 @@ void add_install_command(CLI::App& program, GlobalOptions& global) {
       ->check(quiet(CLI::IsMember({"Ignore", "Fail"})))
       ->capture_default_str();
   command
+      ->add_option("--certificates", options->certificates,
+                   "Who looks after the webhook's certificate: self (the webhook), cert-manager, or secret=NAME in "
+                   "namespace gpuinfer-system (you)")
+      ->type_name("WHO")
+      ->check(quiet(CLI::Validator(certificates_problem, "WHO")))
+      ->capture_default_str();
+  command
+      ->add_option("--exclude-namespace", options->excluded_namespaces,
+                   "A namespace whose pods never reach the webhook, besides kube-system and the like; may be repeated")
+      ->type_name("NAMESPACE")
+      ->take_all()
+      ->allow_extra_args(false);
+  command
       ->add_option("--toleration", options->tolerations,
                    "A taint that the webhook's own pods tolerate: key[=value][:effect]; may be repeated")
       ->type_name("TAINT")
@@ -119,6 +152,8 @@ void add_install_command(CLI::App& program, GlobalOptions& global) {
                            "kubectl gpuinfer install --ecr 111122223333.dkr.ecr.us-west-2.amazonaws.com"},
                           {"On the nodes that EKS reserves for add-ons",
                            "kubectl gpuinfer install --toleration CriticalAddonsOnly"},
+                          {"With certificates of cert-manager, and nothing for Karpenter's own namespace",
+                           "kubectl gpuinfer install --certificates cert-manager --exclude-namespace karpenter"},
                           {"Only show the objects", "kubectl gpuinfer install --dry-run=client -o yaml"}});
   command->callback([options, &global] { install(*options, global); });
 }

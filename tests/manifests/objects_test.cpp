@@ -47,9 +47,6 @@ WebhookInstall webhook_install() {
   WebhookInstall install;
   install.image = kImage;
   install.policy_yaml = "apiVersion: gpuinfer.dev/v1\nkind: Policy\n";
-  install.authorities = "authorities\n";
-  install.certificate = "certificate\n";
-  install.key = "key\n";
   return install;
 }
 
@@ -82,7 +79,17 @@ TEST_CASE("the objects of the webhook are as written down") {
   install.replicas = 1;
   install.failure_policy = FailurePolicy::kFail;
   install.tolerations = Json::array({{{"key", "CriticalAddonsOnly"}, {"operator", "Exists"}}});
+  install.excluded_namespaces = {"karpenter", "kube-system"};
+  install.asked_about_every_pod = true;
   check_golden(webhook_objects(install), "webhook_fail_closed.yaml");
+  install = webhook_install();
+  install.certificates = Certificates::kCertManager;
+  check_golden(webhook_objects(install), "webhook_cert_manager.yaml");
+  install.certificates = Certificates::kSecret;
+  install.secret = "mine";
+  install.ca_bundle = "authority\n";
+  check_golden(webhook_objects(install), "webhook_own_secret.yaml");
+  check_golden({webhook_secret()}, "webhook_secret.yaml");
 }
 
 TEST_CASE("the node pool is as written down") {
@@ -140,6 +147,46 @@ TEST_CASE("the selectors for our objects fit their labels") {
     wanted.erase(0, comma + 1);
   }
   CHECK(model_selector("gpt-oss-20b").starts_with(model_selector() + ","));
+}
+
+TEST_CASE("a token only where the webhook looks after its certificates, and then for two objects by name") {
+  for (const Certificates certificates : {Certificates::kSelf, Certificates::kCertManager, Certificates::kSecret}) {
+    WebhookInstall install = webhook_install();
+    install.certificates = certificates;
+    const std::vector<Json> objects = webhook_objects(install);
+    const bool self = certificates == Certificates::kSelf;
+    CHECK(of_kind(objects, "Deployment")["spec"]["template"]["spec"]["automountServiceAccountToken"] == self);
+    CHECK(of_kind(objects, "NetworkPolicy")["spec"]["egress"].empty() != self);
+    for (const Json& object : objects) {
+      const std::string kind = object["kind"];
+      if (!self) CHECK(kind.find("Role") == std::string::npos);
+      if (!object.contains("rules")) continue;
+      for (const Json& rule : object["rules"]) {
+        CHECK(rule["resourceNames"].size() == 1);
+        CHECK(std::ranges::count(rule["verbs"], Json("create")) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("everything that any installation makes is deleted, the configuration first, the namespace last") {
+  const std::vector<Json> all = all_webhook_objects();
+  CHECK(all.front()["kind"] == "MutatingWebhookConfiguration");
+  CHECK(all.back()["kind"] == "Namespace");
+  const auto is_deleted = [&](const Json& object) {
+    return std::ranges::any_of(all, [&](const Json& deleted) {
+      return deleted["kind"] == object["kind"] && deleted["metadata"]["name"] == object["metadata"]["name"];
+    });
+  };
+  for (const Certificates certificates : {Certificates::kSelf, Certificates::kCertManager, Certificates::kSecret}) {
+    WebhookInstall install = webhook_install();
+    install.certificates = certificates;
+    for (const Json& object : webhook_objects(install)) {
+      CAPTURE(object["kind"], object["metadata"]["name"]);
+      CHECK(is_deleted(object));
+    }
+  }
+  CHECK(is_deleted(webhook_secret()));
 }
 
 TEST_CASE("the webhook cannot lock the cluster up") {

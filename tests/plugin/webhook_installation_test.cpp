@@ -1,54 +1,72 @@
-// Certificates of the webhook across installations.
+// A user's own certificate: what it must be like.
 #include "plugin/webhook_installation.hpp"
+
+#include <memory>
 
 #include "base/base64.hpp"
 #include "catch.hpp"
 #include "kube/certificate.hpp"
+#include "kube/fake_transport.hpp"
 
 namespace gpuinfer::plugin {
 
 namespace {
 
-Json secret_of(const std::string& authorities, const std::string& certificate, const std::string& key) {
-  return {{"data",
-           {{"ca.crt", base64_encode(authorities)},
-            {"tls.crt", base64_encode(certificate)},
-            {"tls.key", base64_encode(key)}}}};
+/// The caBundle that comes of a Secret with these entries.
+std::string bundle_of(const Json& entries) {
+  const auto transport = std::make_shared<kube::FakeTransport>();
+  Json data = Json::object();
+  for (const auto& [key, value] : entries.items()) data[key] = base64_encode(value.get<std::string>());
+  transport->answer(200, {{"data", data}});
+  kube::Client client(transport, "default");
+  manifests::WebhookInstall install;
+  install.secret = "mine";
+  read_user_certificate(install, client);
+  CHECK(transport->requests().at(0).path == "/api/v1/namespaces/gpuinfer-system/secrets/mine");
+  return install.ca_bundle;
 }
 
 }  // namespace
 
-TEST_CASE("a first installation gets a certificate that its authority vouches for") {
-  manifests::WebhookInstall install;
-  CHECK(fill_in_certificates(install, Json()));
-  CHECK(kube::is_trusted(install.certificate, install.authorities, manifests::kWebhookDnsName));
-  CHECK_FALSE(install.key.empty());
+TEST_CASE("a certificate that the API server would accept") {
+  const auto authority = kube::make_authority("mine");
+  const auto server = kube::make_server_certificate(authority, {manifests::kWebhookDnsName});
+  const Json good = {{"ca.crt", authority.certificate}, {"tls.crt", server.certificate}, {"tls.key", server.key}};
+  CHECK(bundle_of(good) == authority.certificate);
+
+  SECTION("entries are missing") {
+    for (const char* key : {"ca.crt", "tls.crt", "tls.key"}) {
+      Json entries = good;
+      entries.erase(key);
+      CHECK_THROWS_WITH(bundle_of(entries), Catch::Contains("has no " + std::string(key)));
+    }
+  }
+  SECTION("the key is another's") {
+    Json entries = good;
+    entries["tls.key"] = authority.key;
+    CHECK_THROWS_WITH(bundle_of(entries), Catch::Contains("do not belong together"));
+  }
+  SECTION("it would be refused") {
+    const auto wrong_name = kube::make_server_certificate(authority, {"gpuinfer-webhook"});
+    const auto expired =
+        kube::make_server_certificate(authority, {manifests::kWebhookDnsName}, -std::chrono::minutes(5));
+    for (const auto& pair : {wrong_name, expired}) {
+      const Json entries = {{"ca.crt", authority.certificate}, {"tls.crt", pair.certificate}, {"tls.key", pair.key}};
+      CHECK_THROWS_WITH(bundle_of(entries), Catch::Contains("would refuse"));
+    }
+    Json entries = good;
+    entries["ca.crt"] = kube::make_authority("another").certificate;
+    CHECK_THROWS_WITH(bundle_of(entries), Catch::Contains("would refuse"));
+  }
 }
 
-TEST_CASE("a second installation keeps the certificate") {
-  manifests::WebhookInstall first;
-  fill_in_certificates(first, Json());
-  manifests::WebhookInstall second;
-  CHECK_FALSE(fill_in_certificates(second, secret_of(first.authorities, first.certificate, first.key)));
-  CHECK(second.certificate == first.certificate);
-  CHECK(second.key == first.key);
-  CHECK(second.authorities == first.authorities);
-}
-
-TEST_CASE("a certificate near its end is replaced, and the old authority stays trusted meanwhile") {
-  const auto authority = kube::make_authority("old");
-  const auto server = kube::make_server_certificate(authority, {manifests::kWebhookDnsName}, 20);
+TEST_CASE("a Secret that does not exist") {
+  const auto transport = std::make_shared<kube::FakeTransport>();
+  transport->answer(404, {{"kind", "Status"}, {"code", 404}, {"reason", "NotFound"}});
+  kube::Client client(transport, "default");
   manifests::WebhookInstall install;
-  CHECK(fill_in_certificates(install, secret_of(authority.certificate, server.certificate, server.key)));
-  CHECK(kube::is_trusted(install.certificate, install.authorities, manifests::kWebhookDnsName));
-  CHECK(kube::is_trusted(server.certificate, install.authorities, manifests::kWebhookDnsName));
-}
-
-TEST_CASE("a damaged Secret is replaced") {
-  manifests::WebhookInstall install;
-  CHECK(fill_in_certificates(install, secret_of("x", "y", "z")));
-  CHECK(fill_in_certificates(install, {{"data", {{"tls.crt", "!"}}}}));
-  CHECK(kube::is_trusted(install.certificate, install.authorities, manifests::kWebhookDnsName));
+  install.secret = "mine";
+  CHECK_THROWS_WITH(read_user_certificate(install, client), "there is no Secret gpuinfer-system/mine");
 }
 
 }  // namespace gpuinfer::plugin

@@ -24,9 +24,9 @@ Json with_changed_bundles(Json configuration, const Change& change) {
 
 }  // namespace
 
-std::string read_ca_bundle(const Json& configuration) {
+std::optional<std::string> read_ca_bundle(const Json& configuration) {
   const Json webhooks = configuration.value("webhooks", Json::array());
-  if (webhooks.empty()) return "";
+  if (webhooks.empty()) return std::nullopt;
   const std::string first = bundle_of(webhooks.front());
   for (const Json& webhook : webhooks) {
     if (bundle_of(webhook) != first) return "";

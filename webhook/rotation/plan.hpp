@@ -37,7 +37,7 @@ void check(const RotationSettings& settings);
 /// What a replica sees.
 struct Observation {
   TlsSecret secret;
-  std::optional<std::string> ca_bundle;  ///< nothing: there is no configuration, hence nobody who calls
+  std::optional<std::string> ca_bundle;  ///< nothing: there is no configuration, nobody calls
   /// For how long this replica has seen this very bundle, by its own monotonic clock: no clocks are compared.
   std::chrono::seconds ca_bundle_age = std::chrono::seconds(0);
   std::chrono::sys_seconds now;  ///< by the API server's clock, which judges the certificates

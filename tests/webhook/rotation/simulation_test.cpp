@@ -39,7 +39,7 @@ class Simulation {
   void second() {
     now_ += seconds(1);
     for (Replica& replica : replicas_) live(replica);
-    const std::string bundle = read_ca_bundle(cluster_->object(kConfigurationPath));
+    const std::string bundle = read_ca_bundle(cluster_->object(kConfigurationPath)).value();
     bundles_.push_front(bundle);
     if (bundles_.size() > kLongestLag) bundles_.pop_back();
     for (const Replica& replica : replicas_) check_served(replica);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "policies/annotations.hpp"
 
 namespace gpuinfer::policies {
 
@@ -24,7 +25,7 @@ bool all_of(std::string_view text, Predicate predicate) {
 }
 
 [[noreturn]] void fail(std::string_view text, const char* reason) {
-  throw Error("'" + std::string(text.substr(0, 80)) + "' is not an image reference: " + reason,
+  throw Error(in_quotes(text) + " is not an image reference: " + reason,
               "write it as [HOST[:PORT]/]PATH[:TAG][@DIGEST]");
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "policies/annotations.hpp"
 
 namespace gpuinfer::policies {
 
@@ -19,7 +20,7 @@ constexpr int kMaxDigits = 19;
 constexpr int kMaxPower = 38;
 
 [[noreturn]] void fail(std::string_view text, const char* reason) {
-  throw Error("'" + std::string(text.substr(0, 40)) + "' is not a quantity: " + reason,
+  throw Error(in_quotes(text) + " is not a quantity: " + reason,
               "write a number with an optional suffix, such as 2, 500m, 2Gi or 1e9");
 }
 

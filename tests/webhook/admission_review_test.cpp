@@ -120,6 +120,22 @@ TEST_CASE("an object that we cannot read is admitted with a warning, never lost"
                                              "object but is string"}));
 }
 
+TEST_CASE("a long value in any script is quoted in a response that is UTF-8") {
+  std::string value;
+  while (value.size() < 1000) value += "模型";
+  Json pod = gpu_pod();
+  SECTION("image") { pod["spec"]["containers"][0]["image"] = value; }
+  SECTION("image, one byte on") { pod["spec"]["containers"][0]["image"] = "x" + value; }
+  SECTION("limit") { pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = value; }
+  SECTION("limit, two bytes on") { pod["spec"]["containers"][0]["resources"]["limits"]["memory"] = "xx" + value; }
+  SECTION("annotation") { pod["metadata"]["annotations"]["gpuinfer.dev/shm-size"] = value; }
+  const policies::PolicySet mirror = policies::parse_policy_files(
+      {{"mirror.yaml",
+        "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: mirror}\n"
+        "spec: {imageRegistry: {registry: mirror.internal}}\n"}});
+  CHECK_NOTHROW(review(review_of(pod), mirror).response.dump());
+}
+
 TEST_CASE("warnings are few, short and of one line") {
   Json pod = gpu_pod();
   for (int i = 0; i < 100; ++i) {

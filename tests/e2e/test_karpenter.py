@@ -82,3 +82,11 @@ def test_the_same_pod_injected_gets_a_node(cluster, namespace, node_pool, create
     assert labels["node.kubernetes.io/instance-type"] == "g6.xlarge", "the cheapest one of the pool's families"
     assert {"key": "nvidia.com/gpu", "effect": "NoSchedule"} in node["spec"]["taints"]
     assert karpenter_says(cluster, namespace, "Nominated")
+
+
+@pytest.mark.parametrize("provisioner", ["auto-mode", "karpenter"])
+def test_a_pod_that_names_a_gpu_gets_an_instance_with_it(cluster, namespace, node_pool, create_pod, provisioner):
+    """In the labels of either provisioner: the instance types here carry both."""
+    create_pod({GPUINFER + "inject": "true", GPUINFER + "provisioner": provisioner, GPUINFER + "gpu-name": "l40s"})
+    node = until(lambda: bound_node(cluster, namespace), "the pod runs on a node of Karpenter's")
+    assert node["metadata"]["labels"]["node.kubernetes.io/instance-type"] == "g6e.xlarge", "the cheapest one with an L40S"

@@ -4,7 +4,6 @@
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/fuzz/json_mutator.hpp"
 #include "tests/fuzz/same.hpp"
-#include "webhook/admission_review.hpp"
 #include "webhook/review_json.hpp"
 
 using namespace gpuinfer;

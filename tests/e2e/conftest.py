@@ -29,6 +29,7 @@ def bare_cluster(programs, request):
     """The cluster as an earlier run may have left it, without what that run created."""
     kubeconfig = script("up").splitlines()[-1]
     cluster = Cluster(programs, pathlib.Path(kubeconfig))
+    script("karpenter", "stop")  # a run that was interrupted left it; its nodes would take others' pods
     cluster.kubectl("delete", "mutatingwebhookconfiguration", "gpuinfer-webhook", "--ignore-not-found")
     cluster.kubectl("delete", "namespace", NAMESPACE, "gpuinfer-system", "--ignore-not-found", "--wait")
     cluster.kubectl("delete", "persistentvolume", "gpuinfer-models", "--ignore-not-found")

@@ -206,7 +206,7 @@ std::string wanted_bundle(const TlsSecret& secret, sys_seconds now) {
 
 bool should_serve(const kube::KeyedCertificate& served, const Observation& seen, const RotationSettings& settings) {
   const kube::KeyedCertificate& offered = seen.secret.server;
-  if (offered == served || !kube::is_pair(offered)) return false;
+  if (offered == served || !kube::is_pair(offered) || end_of(offered.certificate) <= seen.now) return false;
   if (served.certificate.empty() || !seen.ca_bundle) return true;
   return is_trusted(offered.certificate, *seen.ca_bundle, settings, seen.now) ||
          !is_trusted(served.certificate, *seen.ca_bundle, settings, seen.now);

@@ -17,7 +17,7 @@ constexpr seconds kAfterFailure{5};
 constexpr seconds kFirstCertificateWithin{30};
 
 void log_failure(const Error& error) {
-  log(LogLevel::kWarning, "the certificates were not looked after; what is served stays",
+  log(LogLevel::kWarning, "the certificates could not be looked after; what is served stays",
       {{"error", error.what()}, {"remedy", error.remedy()}});
 }
 
@@ -53,18 +53,17 @@ void Rotation::serve(const kube::KeyedCertificate& pair) {
 void Rotation::wait_for_first_certificate() {
   const auto deadline = std::chrono::steady_clock::now() + kFirstCertificateWithin;
   while (!first_) {
-    seconds wait{0};
     try {
-      wait = rotator_.turn();
-    } catch (const kube::TransportError& error) {
-      // The network of a new pod may need a moment.
+      if (rotator_.turn() > seconds(0) && !first_) std::this_thread::sleep_for(seconds(1));
+    } catch (const Error& error) {
+      // The network of a new pod, or its permissions, may need a moment.
       if (std::chrono::steady_clock::now() > deadline) throw;
-      wait = seconds(1);
+      log_failure(error);
+      std::this_thread::sleep_for(seconds(1));
     }
-    if (first_) return;
-    if (std::chrono::steady_clock::now() > deadline)
+    if (!first_ && std::chrono::steady_clock::now() > deadline) {
       throw Error("the Secret does not come to hold a usable certificate");
-    std::this_thread::sleep_for(std::min(wait, seconds(1)));
+    }
   }
 }
 

@@ -194,6 +194,7 @@ TEST_CASE("damage is repaired without cutting anybody off") {
   }
   SECTION("everything has expired") {
     seen.now = kStart + days(4000);
+    CHECK_FALSE(should_serve({}, seen, settings()));
     REQUIRE(step_for(seen) == Step::kMakeAuthority);
     seen = with_wanted_bundle(after(Step::kMakeAuthority, seen), seconds(0));
     REQUIRE(step_for(seen) == Step::kPromoteAuthority);

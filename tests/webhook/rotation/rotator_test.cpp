@@ -14,6 +14,7 @@ namespace {
 using std::chrono::seconds;
 
 struct Fixture {
+  std::chrono::sys_seconds now{std::chrono::days(20000)};
   std::shared_ptr<FakeCluster> cluster = std::make_shared<FakeCluster>();
   std::vector<kube::KeyedCertificate> served;
 
@@ -21,7 +22,7 @@ struct Fixture {
     RotationSettings settings;
     settings.dns_names = {"gpuinfer-webhook.test.svc"};
     return Rotator(kube::Client(cluster, "test"), {.namespace_name = "test"}, settings,
-                   {.api_server = [] { return std::chrono::sys_seconds(std::chrono::days(20000)); }},
+                   {.api_server = [this] { return now; }},
                    [this](const kube::KeyedCertificate& certificate) { served.push_back(certificate); });
   }
 
@@ -35,8 +36,7 @@ TEST_CASE_METHOD(Fixture, "an installation without certificates gets them, in on
   turn_until_idle(one);
   REQUIRE(served.size() == 1);
   const std::string bundle = read_ca_bundle(cluster->object(kConfigurationPath)).value();
-  CHECK(kube::is_trusted(served[0].certificate, bundle, "gpuinfer-webhook.test.svc",
-                         std::chrono::sys_seconds(std::chrono::days(20000))));
+  CHECK(kube::is_trusted(served[0].certificate, bundle, "gpuinfer-webhook.test.svc", now));
   CHECK(cluster->writes[kSecretPath] == 2);
   CHECK(cluster->writes[kConfigurationPath] == 1);
   CHECK(cluster->object(kSecretPath)["type"] == "kubernetes.io/tls");
@@ -47,6 +47,16 @@ TEST_CASE_METHOD(Fixture, "an installation without certificates gets them, in on
   CHECK(served.size() == 2);
   CHECK(served[0] == served[1]);
   CHECK(cluster->writes[kSecretPath] == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "after years without any replica, the first one starts with a new certificate") {
+  Rotator one = rotator();
+  turn_until_idle(one);
+  now += std::chrono::days(5000);
+  Rotator another = rotator();
+  turn_until_idle(another);
+  REQUIRE(served.size() == 2);
+  CHECK(served[0] != served[1]);
 }
 
 TEST_CASE_METHOD(Fixture, "who comes too late reads again") {

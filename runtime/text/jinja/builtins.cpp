@@ -1,38 +1,15 @@
 #include "runtime/text/jinja/builtins.hpp"
 
 #include <algorithm>
-#include <initializer_list>
 #include <iterator>
 
 #include "base/error.hpp"
+#include "runtime/text/jinja/methods.hpp"
+#include "runtime/text/jinja/operators.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace gpuinfer::text::jinja {
 namespace {
-
-[[noreturn]] void wrong_kind(std::string_view filter, const Value& value) {
-  value.defined();
-  throw Error(std::string(filter) + " of a " + std::string(value.kind()));
-}
-
-/// The argument at `index` or called `name`, or null.
-const Value* argument(const Arguments& arguments, std::size_t index, std::string_view name) {
-  if (index < arguments.positional.size()) return &arguments.positional[index];
-  const auto found = std::find_if(arguments.keyword.begin(), arguments.keyword.end(),
-                                  [&](const auto& keyword) { return keyword.first == name; });
-  return found == arguments.keyword.end() ? nullptr : &found->second;
-}
-
-/// Refuses arguments beyond the first `positional` and the `names`, rather than ignoring them.
-void expect_arguments(const Arguments& arguments, std::string_view filter, std::size_t positional,
-                      std::initializer_list<std::string_view> names = {}) {
-  const bool known = std::all_of(arguments.keyword.begin(), arguments.keyword.end(), [&](const auto& keyword) {
-    return std::find(names.begin(), names.end(), keyword.first) != names.end();
-  });
-  if (arguments.positional.size() > positional || !known) {
-    throw Error("these arguments of " + std::string(filter) + " are not supported");
-  }
-}
 
 // ---- filters
 
@@ -153,15 +130,71 @@ Value filter_items(const Value& input, const Arguments& arguments, bool wanted) 
 Value select(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, true); }
 Value reject(const Value& input, const Arguments& arguments) { return filter_items(input, arguments, false); }
 
+/// Of each item its attribute; of maps by a filter, which Jinja knows too, no template has been seen.
+Value map(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "map", 0, {"attribute"});
+  const Value* attribute = argument(arguments, 0, "attribute");
+  if (!attribute || !attribute->text()) throw Error("map() needs an attribute");
+  List attributes;
+  for (const Value& item : items_of(input)) attributes.push_back(subscript(item, *attribute));
+  return attributes;
+}
+
+/// select and reject by an attribute of each item, which is the first argument.
+Value filter_by_attribute(const Value& input, const Arguments& arguments, bool wanted) {
+  if (arguments.positional.empty()) throw Error("selectattr and rejectattr need an attribute");
+  const Arguments test{{arguments.positional.begin() + 1, arguments.positional.end()}, arguments.keyword};
+  List kept;
+  for (const Value& item : items_of(input)) {
+    const Value passes = filter_items(List{subscript(item, arguments.positional[0])}, test, wanted);
+    if (passes.truth()) kept.push_back(item);
+  }
+  return kept;
+}
+
+Value selectattr(const Value& input, const Arguments& arguments) { return filter_by_attribute(input, arguments, true); }
+Value rejectattr(const Value& input, const Arguments& arguments) {
+  return filter_by_attribute(input, arguments, false);
+}
+
+Value replace_in(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "replace", 2);
+  if (arguments.positional.size() != 2) throw Error("replace needs two arguments");
+  return replace(input.str(), arguments.positional[0].str().str(), arguments.positional[1].str());
+}
+
+/// Nothing is escaped for HTML, so that everything is safe.
+Value safe(const Value& input, const Arguments& arguments) {
+  expect_arguments(arguments, "safe", 0);
+  return input.str();
+}
+
 struct NamedFilter {
   std::string_view name;
   Filter filter;
 };
 
 constexpr NamedFilter kFilters[] = {
-    {"count", length},  {"d", default_value}, {"default", default_value}, {"first", first},   {"items", items},
-    {"join", join},     {"last", last},       {"length", length},         {"list", list},     {"lower", lower},
-    {"reject", reject}, {"select", select},   {"string", string},         {"tojson", tojson}, {"trim", trim},
+    {"count", length},
+    {"d", default_value},
+    {"default", default_value},
+    {"first", first},
+    {"items", items},
+    {"join", join},
+    {"last", last},
+    {"length", length},
+    {"list", list},
+    {"lower", lower},
+    {"map", map},
+    {"reject", reject},
+    {"rejectattr", rejectattr},
+    {"replace", replace_in},
+    {"safe", safe},
+    {"select", select},
+    {"selectattr", selectattr},
+    {"string", string},
+    {"tojson", tojson},
+    {"trim", trim},
     {"upper", upper},
 };
 

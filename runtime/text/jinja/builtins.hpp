@@ -3,18 +3,11 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "runtime/text/jinja/arguments.hpp"
 #include "runtime/text/jinja/value.hpp"
 
 namespace gpuinfer::text::jinja {
-
-/// What stands in the parentheses of a filter, evaluated.
-struct Arguments {
-  std::vector<Value> positional;
-  std::vector<std::pair<std::string, Value>> keyword;
-};
 
 /// Throws Error for input or arguments that Jinja would refuse, too.
 using Filter = Value (*)(const Value& input, const Arguments& arguments);

@@ -85,13 +85,36 @@ int order(std::string_view operation, const Value& left, const Value& right) {
   return (result > 0) - (result < 0);
 }
 
-/// Python's reading of a bound of a slice of `size` items.
-std::size_t bound(const Value* value, std::size_t otherwise, std::size_t size) {
+/// Python's reading of a bound of a slice of `size` items, between `lowest` and `highest`.
+std::int64_t bound(const Value* value, std::int64_t otherwise, std::int64_t size, std::int64_t lowest,
+                   std::int64_t highest) {
   if (!value || value->is_none()) return otherwise;
   if (!value->is_integral()) throw Error("a slice with a bound that is a " + std::string(value->defined().kind()));
-  const auto length = static_cast<std::int64_t>(size);
   const std::int64_t index = as_integer(*value);
-  return static_cast<std::size_t>(std::clamp<std::int64_t>(index < 0 ? index + length : index, 0, length));
+  return std::clamp<std::int64_t>(index < 0 ? index + size : index, lowest, highest);
+}
+
+/// The indices of a slice of `size` items.
+std::vector<std::size_t> slice_indices(std::int64_t size, const Value* begin, const Value* end, std::int64_t step) {
+  const bool forward = step > 0;
+  const std::int64_t lowest = forward ? 0 : -1;
+  const std::int64_t highest = forward ? size : size - 1;
+  const std::int64_t from = bound(begin, forward ? lowest : highest, size, lowest, highest);
+  const std::int64_t to = bound(end, forward ? highest : lowest, size, lowest, highest);
+  std::vector<std::size_t> indices;
+  // A step may be as large as a number can be: the distance is compared, not the sum.
+  for (std::int64_t i = from; forward ? i < to : i > to; i += step) {
+    indices.push_back(static_cast<std::size_t>(i));
+    if (forward ? step >= to - i : step <= to - i) break;
+  }
+  return indices;
+}
+
+std::int64_t step_of(const Value* step) {
+  if (!step || step->is_none()) return 1;
+  if (!step->is_integral()) throw Error("a slice with a step that is a " + std::string(step->defined().kind()));
+  if (as_integer(*step) == 0) throw Error("a slice with a step of zero");
+  return as_integer(*step);
 }
 
 /// The byte at which character `index` begins.
@@ -165,15 +188,23 @@ Value subscript(const Value& object, const Value& key) {
   return Undefined{"the " + std::string(object.kind()) + " has no item '" + key.str().str() + "'"};
 }
 
-Value slice(const Value& object, const Value* begin, const Value* end) {
+Value slice(const Value& object, const Value* begin, const Value* end, const Value* step) {
   object.defined();
   const List* list = object.list();
   if (!list && !object.text()) throw Error("a slice of a " + std::string(object.kind()));
-  const std::size_t size = list ? list->size() : count_characters(object.text()->str());
-  const std::size_t from = bound(begin, 0, size);
-  const std::size_t to = std::max(from, bound(end, size, size));
-  if (!list) return slice_characters(*object.text(), from, to);
-  return List(list->begin() + static_cast<std::ptrdiff_t>(from), list->begin() + static_cast<std::ptrdiff_t>(to));
+  const auto size = static_cast<std::int64_t>(list ? list->size() : count_characters(object.text()->str()));
+  const std::vector<std::size_t> indices = slice_indices(size, begin, end, step_of(step));
+  if (list) {
+    List part;
+    for (const std::size_t index : indices) part.push_back((*list)[index]);
+    return part;
+  }
+  if (indices.empty()) return MarkedText();
+  if (step_of(step) == 1) return slice_characters(*object.text(), indices.front(), indices.back() + 1);
+  const List characters = items_of(object);
+  MarkedText part;
+  for (const std::size_t index : indices) part.append(*characters[index].text());
+  return part;
 }
 
 }  // namespace gpuinfer::text::jinja

@@ -16,7 +16,7 @@ bool compare(Comparison comparison, const Value& left, const Value& right);
 /// object[key], or object.key: undefined where it is not there.
 Value subscript(const Value& object, const Value& key);
 
-/// object[begin:end] of a list or a string, in items or characters; null for an end that is left open.
-Value slice(const Value& object, const Value* begin, const Value* end);
+/// object[begin:end:step] of a list or a string, in items or characters; null for what is left out.
+Value slice(const Value& object, const Value* begin, const Value* end, const Value* step);
 
 }  // namespace gpuinfer::text::jinja

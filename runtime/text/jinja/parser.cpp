@@ -4,6 +4,7 @@
 #include <charconv>
 #include <initializer_list>
 #include <iterator>
+#include <set>
 
 #include "base/error.hpp"
 #include "runtime/text/jinja/lexer.hpp"
@@ -18,7 +19,8 @@ using Kind = Token::Kind;
 /// parentheses takes ten), little enough for any stack.
 constexpr int kMaxDepth = 600;
 
-constexpr std::string_view kLoopAttributes[] = {"first", "index", "index0", "last", "length", "revindex", "revindex0"};
+constexpr std::string_view kLoopAttributes[] = {"first",    "index",    "index0",   "last",     "length",
+                                                "nextitem", "previtem", "revindex", "revindex0"};
 
 /// Follows jinja2/parser.py, function by function.
 class Parser {
@@ -126,7 +128,8 @@ class Parser {
     const std::string name = expect_name("the name of a statement");
     if (name == "if") return {parse_if()};
     if (name == "for") return {parse_for()};
-    if (name == "set") return {parse_set()};
+    if (name == "set") return parse_set();
+    if (name == "macro") return {parse_macro()};
     --at_;  // back to the name, whose line the message gives
     if (name.substr(0, 3) == "end" || name == "else" || name == "elif") fail("'" + name + "' without its beginning");
     unsupported("the statement '" + name + "'");
@@ -179,15 +182,53 @@ class Parser {
     return result;
   }
 
-  Set parse_set() {
-    Set result{expect_name("the name of a variable"), nullptr};
-    if (is_operator(".")) unsupported("setting an attribute");
+  Statement parse_set() {
+    std::string name = expect_name("the name of a variable");
     if (is_operator(",")) unsupported("setting several variables at once");
-    if (is_operator("|") || is(Kind::kBlockEnd)) unsupported("a 'set' block");
+    if (is_operator("|")) unsupported("a 'set' block with a filter");
+    if (is(Kind::kBlockEnd)) return {parse_set_block(std::move(name))};
+    if (skip_operator(".")) {
+      std::string attribute = expect_name("the name of an attribute");
+      return {SetAttribute{std::move(name), std::move(attribute), parse_assigned()}};
+    }
+    return {Set{std::move(name), parse_assigned()}};
+  }
+
+  ExpressionPointer parse_assigned() {
     expect_operator("=");
-    result.value = parse_single_expression();
+    ExpressionPointer value = parse_single_expression();
+    end_tag();
+    return value;
+  }
+
+  SetBlock parse_set_block(std::string name) {
+    end_tag();
+    SetBlock result{std::move(name), parse_block({"endset"})};
+    closing_keyword("set");
     end_tag();
     return result;
+  }
+
+  Macro parse_macro() {
+    Macro macro{expect_name("the name of a macro"), {}, {}};
+    macros_.insert(macro.name);
+    expect_operator("(");
+    while (!skip_operator(")")) {
+      Macro::Parameter& parameter = macro.parameters.emplace_back();
+      parameter.name = expect_name("the name of a parameter");
+      if (skip_operator("=")) {
+        parameter.otherwise = parse_expression();
+      } else if (macro.parameters.size() > 1 && std::prev(macro.parameters.end(), 2)->otherwise) {
+        fail("a parameter without a default after one with a default");
+      }
+      if (!is_operator(")")) expect_operator(",");
+    }
+    end_tag();
+    macro.body = parse_block({"endmacro"});
+    closing_keyword("macro");
+    skip_name(macro.name);
+    end_tag();
+    return macro;
   }
 
   // ---- expressions, from the loosest binding to the tightest
@@ -359,11 +400,19 @@ class Parser {
     if (text == "false" || text == "False") return make(name.line, Literal{false});
     if (text == "none" || text == "None") return make(name.line, Literal{None{}});
     if (!is_operator("(")) return make(name.line, Name{text});
+    if (macros_.contains(text)) return make(name.line, CallMacro{text, parse_arguments()});
+    if (text == "namespace") return make(name.line, parse_namespace());
     const std::optional<Function> function = find_function(text);
     if (!function) unsupported("the function '" + text + "'");
     CallArguments arguments = parse_arguments();
     if (arguments.positional.size() != 1 || !arguments.keyword.empty()) fail(text + "() takes one argument");
     return make(name.line, Call{*function, std::move(arguments.positional[0])});
+  }
+
+  MakeNamespace parse_namespace() {
+    MakeNamespace result{parse_arguments()};
+    if (!result.attributes.positional.empty()) unsupported("a namespace made from another value");
+    return result;
   }
 
   ExpressionPointer parse_list(int line) {
@@ -392,10 +441,15 @@ class Parser {
       const int line = token().line;
       if (skip_operator(".")) {
         const std::string name = expect_name("the name of an attribute");
-        if (is_operator("(")) unsupported("the method '" + name + "'");
-        check_loop_attribute(*object, name);
-        ExpressionPointer key = make(line, Literal{MarkedText(name, Origin::kTemplate)});
-        object = make(line, Subscript{std::move(object), std::move(key)});
+        if (is_operator("(")) {
+          const Method method = find_method(name);
+          if (!method) unsupported("the method '" + name + "' (these are: " + method_names() + ")");
+          object = make(line, CallMethod{std::move(object), method, parse_arguments()});
+        } else {
+          check_loop_attribute(*object, name);
+          ExpressionPointer key = make(line, Literal{MarkedText(name, Origin::kTemplate)});
+          object = make(line, Subscript{std::move(object), std::move(key)});
+        }
       } else if (skip_operator("[")) {
         object = parse_subscript(line, std::move(object));
       } else if (is_operator("(")) {
@@ -421,9 +475,9 @@ class Parser {
     if (skip_operator("]")) return make(line, Subscript{std::move(object), std::move(begin)});
     expect_operator(":");
     ExpressionPointer end = is_operator("]") || is_operator(":") ? nullptr : parse_expression();
-    if (is_operator(":")) unsupported("a slice with a step");
+    ExpressionPointer step = skip_operator(":") && !is_operator("]") ? parse_expression() : nullptr;
     expect_operator("]");
-    return make(line, Slice{std::move(object), std::move(begin), std::move(end)});
+    return make(line, Slice{std::move(object), std::move(begin), std::move(end), std::move(step)});
   }
 
   ExpressionPointer parse_filters_and_tests(ExpressionPointer operand) {
@@ -493,6 +547,7 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  std::set<std::string, std::less<>> macros_;  ///< whose definitions have begun
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "runtime/text/jinja/renderer.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,9 @@ struct Raised {
   std::string message;
 };
 
+/// How many blocks and expressions may be at work at once, macros that call each other included.
+constexpr int kMaxDepth = 1500;
+
 class Renderer {
  public:
   Renderer(const std::map<std::string, Value>& variables, std::time_t now) : scopes_{variables}, now_(now) {}
@@ -49,6 +53,23 @@ class Renderer {
  private:
   using Scope = std::map<std::string, Value>;
 
+  /// Counts a level of the interpreter for as long as it lives.
+  class Level {
+   public:
+    explicit Level(int& depth) : depth_(depth) {
+      if (++depth_ > kMaxDepth) {
+        --depth_;
+        throw Error("nested too deeply");
+      }
+    }
+    ~Level() { --depth_; }
+    Level(const Level&) = delete;
+    Level& operator=(const Level&) = delete;
+
+   private:
+    int& depth_;
+  };
+
   void charge(std::size_t cost) {
     cost_ += cost;
     if (cost_ > kMaxCost) throw Error("it asks for too much work");
@@ -62,6 +83,7 @@ class Renderer {
   // ---- statements
 
   void render(const Block& block) {
+    const Level level(depth_);
     for (const Statement& statement : block) {
       charge(kStepCost);
       std::visit([this](const auto& node) { render(node); }, statement.node);
@@ -81,12 +103,31 @@ class Renderer {
 
   void render(const Set& set) { scopes_.back()[set.name] = evaluate(*set.value); }
 
+  void render(const SetAttribute& set) {
+    const Value object = lookup(set.name);
+    if (!object.name_space()) throw Error("'" + set.name + "' is no namespace whose attributes can be set");
+    namespaces_[object.name_space()->index][set.attribute] = evaluate(*set.value);
+  }
+
+  void render(const SetBlock& set) { scopes_.back()[set.name] = captured(set.body); }
+
+  void render(const Macro& macro) { macros_[macro.name] = &macro; }
+
+  /// What `block` writes, as a value.
+  MarkedText captured(const Block& block) {
+    MarkedText outer;
+    std::swap(outer, output_);
+    render(block);
+    std::swap(outer, output_);
+    return outer;
+  }
+
   void render(const For& loop) {
     const List items = kept_items(loop);
     for (std::size_t i = 0; i < items.size(); ++i) {
       scopes_.emplace_back();
       assign(loop.targets, items[i]);
-      scopes_.back()["loop"] = loop_variable(i, items.size());
+      scopes_.back()["loop"] = loop_variable(items, i);
       render(loop.body);
       scopes_.pop_back();
     }
@@ -121,7 +162,8 @@ class Renderer {
     for (std::size_t i = 0; i < parts.size(); ++i) scopes_.back()[targets[i]] = parts[i];
   }
 
-  static Value loop_variable(std::size_t index, std::size_t count) {
+  static Value loop_variable(const List& items, std::size_t index) {
+    const std::size_t count = items.size();
     const auto number = [](std::size_t n) { return Value(static_cast<std::int64_t>(n)); };
     const auto name = [](const char* text) { return MarkedText(text, Origin::kTemplate); };
     return Dict{{name("index"), number(index + 1)},
@@ -130,12 +172,15 @@ class Renderer {
                 {name("revindex0"), number(count - index - 1)},
                 {name("first"), index == 0},
                 {name("last"), index + 1 == count},
-                {name("length"), number(count)}};
+                {name("length"), number(count)},
+                {name("previtem"), index > 0 ? items[index - 1] : Undefined{"there is no previous item"}},
+                {name("nextitem"), index + 1 < count ? items[index + 1] : Undefined{"there is no next item"}}};
   }
 
   // ---- expressions
 
   Value evaluate(const Expression& expression) {
+    const Level level(depth_);
     charge(kStepCost);
     line_ = expression.line;
     Value value = std::visit([this](const auto& node) { return evaluate(node); }, expression.node);
@@ -149,12 +194,17 @@ class Renderer {
 
   Value evaluate(const Literal& literal) { return literal.value; }
 
-  Value evaluate(const Name& name) {
-    for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
-      if (const auto found = scope->find(name.name); found != scope->end()) return found->second;
+  Value evaluate(const Name& name) { return lookup(name.name); }
+
+  /// A macro sees its own variables and those of the whole template, not its caller's.
+  Value lookup(const std::string& name) const {
+    for (std::size_t scope = scopes_.size(); scope-- > first_scope_;) {
+      if (const auto found = scopes_[scope].find(name); found != scopes_[scope].end()) return found->second;
     }
-    if (find_function(name.name)) return MarkedText(name.name, Origin::kTemplate);  // so that it is defined
-    return Undefined{"'" + name.name + "' is undefined"};
+    if (const auto found = scopes_.front().find(name); found != scopes_.front().end()) return found->second;
+    // So that they are defined.
+    if (find_function(name) || macros_.contains(name)) return MarkedText(name, Origin::kTemplate);
+    return Undefined{"'" + name + "' is undefined"};
   }
 
   Value evaluate(const ListDisplay& display) {
@@ -175,14 +225,19 @@ class Renderer {
 
   Value evaluate(const Subscript& node) {
     const Value object = evaluate(*node.object);
-    return subscript(object, evaluate(*node.key));
+    const Value key = evaluate(*node.key);
+    if (!object.name_space() || !key.text()) return subscript(object, key);
+    const Scope& attributes = namespaces_[object.name_space()->index];
+    const auto found = attributes.find(key.text()->str());
+    return found != attributes.end() ? found->second : Undefined{"the namespace has no '" + key.text()->str() + "'"};
   }
 
   Value evaluate(const Slice& node) {
     const Value object = evaluate(*node.object);
     const std::optional<Value> begin = evaluate_optional(node.begin);
     const std::optional<Value> end = evaluate_optional(node.end);
-    const Value part = slice(object, begin ? &*begin : nullptr, end ? &*end : nullptr);
+    const std::optional<Value> step = evaluate_optional(node.step);
+    const Value part = slice(object, begin ? &*begin : nullptr, end ? &*end : nullptr, step ? &*step : nullptr);
     charge_for(part);
     return part;
   }
@@ -249,6 +304,58 @@ class Renderer {
     return MarkedText(std::string_view(text, length), Origin::kTemplate);
   }
 
+  Value evaluate(const CallMethod& node) {
+    const Value object = evaluate(*node.object);
+    const Value result = node.method(object, evaluate(node.arguments));
+    charge_for(object);
+    charge_for(result);
+    return result;
+  }
+
+  Value evaluate(const MakeNamespace& node) {
+    charge(kIterationCost);
+    Scope attributes;
+    Arguments arguments = evaluate(node.attributes);
+    for (auto& [name, value] : arguments.keyword) attributes[name] = std::move(value);
+    namespaces_.push_back(std::move(attributes));
+    return Namespace{namespaces_.size() - 1};
+  }
+
+  Value evaluate(const CallMacro& node) {
+    const auto macro = macros_.find(node.name);
+    if (macro == macros_.end()) throw Error("'" + node.name + "' is undefined");
+    charge(kIterationCost);
+    const Arguments arguments = evaluate(node.arguments);
+    const std::size_t outer = std::exchange(first_scope_, scopes_.size());
+    scopes_.emplace_back();
+    bind(*macro->second, arguments);
+    Value result = captured(macro->second->body);
+    scopes_.resize(first_scope_);
+    first_scope_ = outer;
+    return result;
+  }
+
+  /// Gives a macro's parameters their values, in the scope that was made for it.
+  void bind(const Macro& macro, const Arguments& arguments) {
+    const auto is_parameter = [&](const std::string& name) {
+      return std::ranges::find(macro.parameters, name, &Macro::Parameter::name) != macro.parameters.end();
+    };
+    for (const auto& [name, value] : arguments.keyword) {
+      if (!is_parameter(name)) throw Error("the macro '" + macro.name + "' takes no argument '" + name + "'");
+    }
+    if (arguments.positional.size() > macro.parameters.size()) {
+      throw Error("the macro '" + macro.name + "' takes " + std::to_string(macro.parameters.size()) + " arguments");
+    }
+    for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
+      const Macro::Parameter& parameter = macro.parameters[i];
+      const Value* given = argument(arguments, i, parameter.name);
+      Value value = given                 ? *given
+                    : parameter.otherwise ? evaluate(*parameter.otherwise)
+                                          : Undefined{"parameter '" + parameter.name + "' was not provided"};
+      scopes_.back()[parameter.name] = std::move(value);
+    }
+  }
+
   Arguments evaluate(const CallArguments& expressions) {
     Arguments arguments;
     for (const ExpressionPointer& argument : expressions.positional)
@@ -264,7 +371,11 @@ class Renderer {
       charge(value.list()->size() * sizeof(Value));
   }
 
-  std::vector<Scope> scopes_;
+  std::vector<Scope> scopes_;    ///< the template's own variables first
+  std::size_t first_scope_ = 0;  ///< of the macro at work
+  std::map<std::string, const Macro*> macros_;
+  std::vector<Scope> namespaces_;
+  int depth_ = 0;
   std::time_t now_;
   MarkedText output_;
   std::size_t cost_ = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/text/jinja/builtins.hpp"
+#include "runtime/text/jinja/methods.hpp"
 #include "runtime/text/jinja/value.hpp"
 #include "runtime/text/marked_text.hpp"
 
@@ -46,11 +47,12 @@ struct Subscript {
   ExpressionPointer key;
 };
 
-/// object[begin:end]; either may be null.
+/// object[begin:end:step]; each may be null.
 struct Slice {
   ExpressionPointer object;
   ExpressionPointer begin;
   ExpressionPointer end;
+  ExpressionPointer step;
 };
 
 /// -operand, +operand
@@ -119,10 +121,28 @@ struct Call {
   ExpressionPointer argument;
 };
 
+/// object.method(arguments)
+struct CallMethod {
+  ExpressionPointer object;
+  Method method;
+  CallArguments arguments;
+};
+
+/// name(arguments), where the template has a macro of that name.
+struct CallMacro {
+  std::string name;
+  CallArguments arguments;
+};
+
+/// namespace(name=value, ...)
+struct MakeNamespace {
+  CallArguments attributes;
+};
+
 struct Expression {
   int line;
   std::variant<Literal, Name, ListDisplay, DictDisplay, Subscript, Slice, Sign, Not, Logical, Binary, Compare,
-               Conditional, ApplyFilter, ApplyTest, Call>
+               Conditional, ApplyFilter, ApplyTest, Call, CallMethod, CallMacro, MakeNamespace>
       node;
 };
 
@@ -155,8 +175,31 @@ struct Set {
   ExpressionPointer value;
 };
 
+/// name.attribute = value, of a namespace.
+struct SetAttribute {
+  std::string name;
+  std::string attribute;
+  ExpressionPointer value;
+};
+
+/// What the body renders becomes the variable.
+struct SetBlock {
+  std::string name;
+  Block body;
+};
+
+struct Macro {
+  struct Parameter {
+    std::string name;
+    ExpressionPointer otherwise;  ///< null: undefined where the call leaves it out
+  };
+  std::string name;
+  std::vector<Parameter> parameters;
+  Block body;
+};
+
 struct Statement {
-  std::variant<MarkedText, Print, If, For, Set> node;
+  std::variant<MarkedText, Print, If, For, Set, SetAttribute, SetBlock, Macro> node;
 };
 
 }  // namespace gpuinfer::text::jinja

@@ -84,7 +84,7 @@ bool Value::truth() const {
   if (is_number()) return number() != 0;
   if (const MarkedText* string = text()) return !string->empty();
   if (const List* items = list()) return !items->empty();
-  return !dict()->empty();
+  return name_space() || !dict()->empty();
 }
 
 MarkedText Value::str() const {
@@ -111,6 +111,8 @@ void Value::append_repr(std::string& out) const {
     out += format(number());
   else if (const MarkedText* string = text())
     append_quoted(out, string->str());
+  else if (name_space())
+    out += "<Namespace>";
   else if (const List* items = list()) {
     out += '[';
     for (const Value& item : *items) {
@@ -147,6 +149,7 @@ void Value::append_json(std::string& out, int indent, int level) const {
   const auto quote = [](const MarkedText& string) { return Json(string.str()).dump(); };
 
   defined();
+  if (name_space()) throw Error("a namespace is not JSON");
   if (is_none())
     out += "null";
   else if (is_boolean())
@@ -178,8 +181,8 @@ void Value::append_json(std::string& out, int indent, int level) const {
 }
 
 std::string_view Value::kind() const {
-  constexpr std::string_view kKinds[] = {"undefined value", "None",   "boolean", "integer",
-                                         "number",          "string", "list",    "dict"};
+  constexpr std::string_view kKinds[] = {"undefined value", "None", "boolean", "integer",  "number",
+                                         "string",          "list", "dict",    "namespace"};
   return kKinds[value_.index()];
 }
 
@@ -201,6 +204,7 @@ bool operator==(const Value& a, const Value& b) {
              return other && entry.second == *other;
            });
   }
+  if (a.name_space() && b.name_space()) return a.name_space()->index == b.name_space()->index;
   return (a.is_none() && b.is_none()) || (a.is_undefined() && b.is_undefined());
 }
 

@@ -1,6 +1,7 @@
 // The values of a template: Python's, as far as chat templates meet them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,11 @@ struct Undefined {
 
 struct None {};
 
+/// A namespace(), the only thing of a template that can change: the renderer keeps its attributes at this index.
+struct Namespace {
+  std::size_t index;
+};
+
 class Value;
 using List = std::vector<Value>;
 /// In the order in which the keys were written.
@@ -37,6 +43,7 @@ class Value {
   Value() : Value(None{}) {}
   Value(Undefined undefined) : value_(std::move(undefined)) {}
   Value(None none) : value_(none) {}
+  Value(Namespace reference) : value_(reference) {}
   Value(bool boolean) : value_(boolean) {}
   Value(std::int64_t integer) : value_(integer) {}
   Value(double real) : value_(real) {}
@@ -56,6 +63,7 @@ class Value {
   bool is_real() const { return std::holds_alternative<double>(value_); }
 
   /// Null where the value is of another kind.
+  const Namespace* name_space() const { return std::get_if<Namespace>(&value_); }
   const MarkedText* text() const { return get(std::get_if<Text>(&value_)); }
   const List* list() const { return get(std::get_if<ListPointer>(&value_)); }
   const Dict* dict() const { return get(std::get_if<DictPointer>(&value_)); }
@@ -94,7 +102,7 @@ class Value {
   void append_repr(std::string& text) const;
   void append_json(std::string& text, int indent, int level) const;
 
-  std::variant<Undefined, None, bool, std::int64_t, double, Text, ListPointer, DictPointer> value_;
+  std::variant<Undefined, None, bool, std::int64_t, double, Text, ListPointer, DictPointer, Namespace> value_;
 };
 
 /// Python's ==.

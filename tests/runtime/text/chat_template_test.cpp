@@ -50,7 +50,9 @@ TEST_CASE("the user's text keeps its origin through everything that a template d
   for (const char* expression :
        {"messages[1].content", "messages[1].content | trim", "messages[1].content[0:5]", "'' + messages[1].content",
         "messages[1].content ~ ''", "[messages[1].content] | join(',')", "messages[1].content | default('x')",
-        "messages[1].content if true else ''", "(messages | last).content", "messages[1].content | lower",
+        "messages[1].content if true else ''", "(messages | last).content", "messages[1].content.strip()",
+        "messages[1].content.split('!')[0]", "messages[1].content[::1]", "messages[1].content.replace('!', '')",
+        "(messages | map(attribute='content') | list)[1]", "messages[1].content | lower",
         "'<|' ~ messages[1].content[2:3] ~ '|>'"}) {
     INFO(expression);
     const MarkedText text = ChatTemplate("{{ " + std::string(expression) + " }}").render(kVariables);
@@ -84,9 +86,10 @@ TEST_CASE("templates that cannot be used say why, with the line") {
   CHECK(error_of("{{ a b }}") == "line 1: expected '}}' before 'b'");
   CHECK(error_of("{{ 99999999999999999999 }}") == "line 1: the number 99999999999999999999 is too large");
   CHECK(error_of("\n{{ x | reverse }}").find("line 2: the filter 'reverse' (these are: count, ") == 0);
-  CHECK(error_of("{% macro f() %}{% endmacro %}") ==
-        "line 1: the statement 'macro' is not supported in a chat template yet");
-  CHECK(error_of("{{ namespace() }}") == "line 1: the function 'namespace' is not supported in a chat template yet");
+  CHECK(error_of("{% call f() %}{% endcall %}") ==
+        "line 1: the statement 'call' is not supported in a chat template yet");
+  CHECK(error_of("{{ cycler() }}") == "line 1: the function 'cycler' is not supported in a chat template yet");
+  CHECK(error_of("{{ 'a'.casefold() }}").find("line 1: the method 'casefold' (these are: endswith, get, ") == 0);
 }
 
 TEST_CASE("conversations that a template cannot render say why, with the line") {
@@ -111,6 +114,12 @@ TEST_CASE("hostile templates and messages end in an error, not in a crash") {
   CHECK(error_of("{{ text" + repeat(".a", 5000) + " }}") == "line 1: nested too deeply");
   CHECK(error_of(repeat("{% if 1 %}", 5000) + repeat("{% endif %}", 100)) == "line 1: nested too deeply");
   CHECK(error_of(std::string(100'000, 'x')) == "a chat template of 100000 bytes; the limit is 65536");
+  CHECK(error_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}").find("nested too deeply") != std::string::npos);
+  CHECK(error_of("{% macro f(n) %}{% for i in n %}{{ f(n) }}{% endfor %}{% endmacro %}{{ f([1, 2]) }}")
+            .find("nested too deeply") != std::string::npos);
+  CHECK(error_of("{% set n = namespace(a=1) %}{% set n.a = [n] %}{{ n.a ~ n.a | tojson }}").find("namespace") !=
+        std::string::npos);
+  CHECK(render("{{ 'abc'[::9223372036854775807] }}{{ 'abc'[2:0:-9223372036854775807] }}") == "ac");
   // As deep a value as fits.
   CHECK(render(repeat("{%set x=[x]%}", 5000) + "{{ x }}").size() == 5000 * 2 + std::string("Undefined").size());
 

@@ -183,8 +183,42 @@ def test_random_templates():
     assert rendered > 3_000
 
 
-UNSUPPORTED = ["{% macro f() %}{% endmacro %}", "{% set ns = namespace(a=1) %}", "{{ 'a'.split() }}", "{{ x | replace('a', 'b') }}", "{{ x[::-1] }}",
-               "{% for m in x %}{{ loop.previtem }}{% endfor %}", "{{ 7 / 2 }}", "{% set a, b = 1, 2 %}", "{% break %}", "{{ x is divisibleby 2 }}"]
+SNIPPETS = [
+    "{% macro f(a, b='x', c=a) %}[{{ a }}|{{ b }}|{{ c }}]{% endmacro %}{{ f(1) }}{{ f(1, 2, 3) }}{{ f(b=5, a=4) }}{{ f() }}",
+    "{% macro f(n) %}{{ n }}{% if n > 0 %},{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(5) }}",
+    "{% macro f() %}{{ word }}{{ inner is defined }}{% endmacro %}{% for inner in [1] %}{{ f() }}{% endfor %}",
+    "{% macro f() -%} {% set word = 'local' %}{{ word }} {%- endmacro %}{{ f() }}{{ word }}{{ f() | upper ~ f().strip() }}",
+    "{% macro f(a) %}{{ a }}{% endmacro %}{{ f(1, 2) }}",
+    "{% macro f(a) %}{{ a }}{% endmacro %}{{ f(z=2) }}",
+    "{% set ns = namespace(found=false, n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% if m.role == 'user' %}{% set ns.found = true %}{% endif %}{% endfor %}"
+    "{{ ns.n }}{{ ns.found }}{{ ns.missing is defined }}{{ ns.missing }}{{ 1 if ns }}",
+    "{% set word.a = 1 %}",
+    "{% set fresh %}a{{ word }}b{% for i in [1, 2] %}{{ i }}{% endfor %}{% endset %}{{ fresh }}{{ fresh | length }}",
+    "{% for m in messages[::-1] %}{{ loop.index0 }}{{ m.role }}{% endfor %}",
+    "{% for m in messages %}{{ loop.previtem.role if loop.previtem is defined }}>{{ m.role }}>{{ loop.nextitem.role if loop.nextitem is defined }};{% endfor %}",
+    *(f"{{{{ word[{begin}:{end}:{step}] }}}}|{{{{ [1, 2, 3, 4, 5][{begin}:{end}:{step}] }}}}"
+      for begin in ("", "1", "-2", "9", "-9") for end in ("", "3", "-1", "9", "-9") for step in ("1", "2", "-1", "-3", "7")),
+    "{{ ' a b '.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ '日日a日'.lstrip('日') }}|{{ 'a\n\n'.rstrip('\n') }}|{{ '\u3000a '.lstrip() }}",
+    "{{ '<think>a</think>b'.split('</think>')[-1].lstrip('\n') }}|{{ ' a  b\tc '.split() }}|{{ 'a,b,c'.split(',', 1) }}|{{ ''.split() }}|{{ ''.split(',') }}",
+    "{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith('c') }}{{ 'abc'.startswith('') }}{{ 'Ab'.upper() }}{{ 'Ab'.lower() }}",
+    "{{ 'aXbX'.replace('X', 'yy') }}|{{ 'aXbX' | replace('X', '') }}",
+    "{% for key, value in {'a': 1, 'b': [2]}.items() %}{{ key }}={{ value }};{% endfor %}{{ {'a': 1}.get('a') }}{{ {'a': 1}.get('b', 2) }}{{ {'a': 1}.get('b') }}",
+    "{{ {'a': 1, 'b': 2}.keys() | list }}{{ {'a': 1, 'b': 2}.values() | list }}",
+    "{{ messages | map(attribute='role') | join(',') }}|{{ messages | selectattr('role', 'equalto', 'user') | list | length }}|"
+    "{{ messages | rejectattr('role', 'equalto', 'user') | map(attribute='role') | list }}|{{ messages | selectattr('nothing', 'defined') | list }}",
+    "{{ '<b>' | safe }}", "{{ 3.strip() }}", "{{ missing.strip() }}", "{{ 'a'.items() }}",
+]
+
+
+@pytest.mark.parametrize("source", SNIPPETS)
+def test_macros_namespaces_methods_and_slices(source):
+    variables = {**VARIABLES, "word": "grüße 日本"}
+    (ours,) = render_with_ours([(source, variables)])
+    assert_same(source, variables, ours)
+
+
+UNSUPPORTED = ["{% call f() %}{% endcall %}", "{{ cycler(1) }}", "{{ 'a'.casefold() }}", "{{ x | groupby('a') }}", "{% for m in x recursive %}{% endfor %}",
+               "{% for m in x %}{{ loop.cycle(1, 2) }}{% endfor %}", "{{ 7 / 2 }}", "{% set a, b = 1, 2 %}", "{% break %}", "{{ x is divisibleby 2 }}"]
 
 
 @pytest.mark.parametrize("source", UNSUPPORTED)

@@ -71,7 +71,7 @@ def test_an_unknown_model_suggests_the_one_that_was_meant(plugin):
 
 @pytest.mark.parametrize("arguments", [["deploy"], ["deploy", "--local"], ["deploy", "--dry-run=client"]])
 def test_a_model_that_does_not_run_yet_is_refused_before_anything_happens(plugin, arguments):
-    assert "cannot read its chat template" in plugin.error(*arguments, "openai/gpt-oss-20b")
+    assert "cannot read its replies" in plugin.error(*arguments, "openai/gpt-oss-20b")
 
 
 def test_force_renders_a_model_that_does_not_run_yet(plugin):

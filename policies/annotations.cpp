@@ -157,6 +157,7 @@ constexpr std::array kKnown{
 
 std::string unknown_annotation(std::string_view key) {
   std::vector<std::string> known;
+  known.reserve(kKnown.size());
   for (const KnownAnnotation& annotation : kKnown) known.emplace_back(annotation.key);
   const std::string meant = closest_match(key.substr(kAnnotationPrefix.size(), kMaxNameLength), known);
   const std::string question = "; did you mean " + std::string(kAnnotationPrefix) + meant + "?";

@@ -45,6 +45,7 @@ std::optional<std::vector<DocumentSection>> DocumentSection::sections(const std:
   const Json* found = find_list(key);
   if (found == nullptr) return std::nullopt;
   std::vector<DocumentSection> list;
+  list.reserve(found->size());
   for (std::size_t i = 0; i < found->size(); ++i) {
     list.push_back(DocumentSection(*document_, file_name_, pointer_to(key) + "/" + std::to_string(i)));
   }
@@ -82,6 +83,7 @@ std::optional<std::vector<std::string>> DocumentSection::texts(const std::string
   const Json* found = find_list(key);
   if (found == nullptr) return std::nullopt;
   std::vector<std::string> list;
+  list.reserve(found->size());
   for (std::size_t i = 0; i < found->size(); ++i) {
     const Json& item = (*found)[i];
     if (!accepts(element, item)) {
@@ -131,6 +133,7 @@ std::optional<std::vector<std::int64_t>> DocumentSection::whole_numbers(const st
   const Json* found = find_list(key);
   if (found == nullptr) return std::nullopt;
   std::vector<std::int64_t> numbers;
+  numbers.reserve(found->size());
   for (std::size_t i = 0; i < found->size(); ++i) {
     numbers.push_back(number_at(pointer_to(key) + "/" + std::to_string(i), (*found)[i], least, most));
   }

@@ -88,6 +88,7 @@ void warn_about_gpu_memory(std::int64_t mebibytes, Findings& findings) {
 
 std::vector<std::string> to_texts(const std::vector<std::int64_t>& numbers) {
   std::vector<std::string> texts;
+  texts.reserve(numbers.size());
   for (const std::int64_t number : numbers) texts.push_back(std::to_string(number));
   return texts;
 }

@@ -57,6 +57,7 @@ PolicySet::PolicySet(InjectionPolicy base, std::vector<PolicyDocument> documents
 
 std::vector<std::string> PolicySet::names() const {
   std::vector<std::string> names;
+  names.reserve(documents_.size());
   for (const PolicyDocument& document : documents_) names.push_back(document.name);
   if (names.empty()) names.emplace_back("default");
   return names;

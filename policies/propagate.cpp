@@ -155,7 +155,9 @@ bool may_change_on_update(const Json& object) {
 
 std::vector<Json> pods_of(const Json& workload) {
   std::vector<Json> pods;
-  for (const Pointer& pointer : templates_of(workload)) pods.push_back(pod_from(workload.at(pointer), workload));
+  const std::vector<Pointer> templates = templates_of(workload);
+  pods.reserve(templates.size());
+  for (const Pointer& pointer : templates) pods.push_back(pod_from(workload.at(pointer), workload));
   return pods;
 }
 

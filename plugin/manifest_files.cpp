@@ -59,15 +59,26 @@ std::vector<fs::path> manifest_files(const fs::path& folder, bool recursive) {
   return files;
 }
 
+/// The documents of a file. JSON is YAML, but yaml-cpp does not join the two halves of "\ud83e\udd99".
+std::vector<Json> documents_of(const std::string& text, const std::string& file_name) {
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  if (start != std::string::npos && text[start] == '{') {
+    if (Json json = Json::parse(text, nullptr, false); !json.is_discarded()) return {std::move(json)};
+  }
+  std::vector<Json> documents;
+  for (YamlDocument& document : parse_yaml(text, file_name)) documents.push_back(std::move(document.value));
+  return documents;
+}
+
 }  // namespace
 
 std::vector<Json> parse_objects(const std::string& text, const std::string& file_name) {
   std::vector<Json> objects;
-  for (const YamlDocument& document : parse_yaml(text, file_name)) {
-    require_object(document.value, file_name);
-    const bool is_list = document.value.at("kind").get<std::string>().ends_with("List") &&
-                         document.value.value("items", Json()).is_array();
-    const std::vector<Json> found = is_list ? items_of(document.value, file_name) : std::vector<Json>{document.value};
+  for (const Json& document : documents_of(text, file_name)) {
+    require_object(document, file_name);
+    const bool is_list =
+        document.at("kind").get<std::string>().ends_with("List") && document.value("items", Json()).is_array();
+    const std::vector<Json> found = is_list ? items_of(document, file_name) : std::vector<Json>{document};
     objects.insert(objects.end(), found.begin(), found.end());
   }
   return objects;

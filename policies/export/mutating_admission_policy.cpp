@@ -2,8 +2,8 @@
 #include "policies/export/mutating_admission_policy.hpp"
 
 #include <map>
-#include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "base/yaml.hpp"
 #include "policies/gpu_request.hpp"
@@ -88,8 +88,8 @@ std::string stores_of(const ModelStorageSettings& settings) {
   return cel(stores);
 }
 
-/// [{"name": "A", "value": "1"}]; an empty list is of a type that fits.
-std::string variables_of(const std::map<std::string, std::string>& values) {
+/// [{"name": "A", "value": "1"}], in their order.
+std::string variables_of(const std::vector<std::pair<std::string, std::string>>& values) {
   Json variables = Json::array();
   for (const auto& [name, value] : values) variables.push_back({{"name", name}, {"value", value}});
   return cel(variables);
@@ -99,7 +99,7 @@ std::string variables_of(const std::map<std::string, std::string>& values) {
 std::map<std::string, std::string> settings_of(const InjectionPolicy& policy) {
   const std::string& region = policy.environment.region;
   const std::int64_t startup_period_seconds = 5;
-  std::map<std::string, std::string> regions;
+  std::vector<std::pair<std::string, std::string>> regions;
   if (!region.empty()) regions = {{"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}};
   Json rewrites = {{"", ""}};
   for (const auto& [upstream, target] : policy.image_registry.rewrites) rewrites[upstream] = target;
@@ -125,7 +125,7 @@ std::map<std::string, std::string> settings_of(const InjectionPolicy& policy) {
       {"environmentEnabled", cel(policy.environment.enabled)},
       {"regionVariables", variables_of(regions)},
       {"apiKeySecret", cel(Json(policy.environment.api_key_secret))},
-      {"otherVariables", variables_of(policy.environment.variables)},
+      {"otherVariables", variables_of({policy.environment.variables.begin(), policy.environment.variables.end()})},
       {"probesEnabled", cel(policy.probes.enabled)},
       {"probePath", cel(Json(policy.probes.path))},
       {"startupFailures", cel((policy.probes.startup_seconds + startup_period_seconds - 1) / startup_period_seconds)},

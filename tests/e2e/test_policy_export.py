@@ -11,7 +11,27 @@ from golden import Refused
 from test_golden import NOT_SERVED, REFUSED
 
 # Golden pods with which it deals in another way, and why: `policy export` says the same in its head.
-NOT_COVERED = {}
+_PLACEMENT = "CEL does not choose nodes"
+_STORE = "the store needs a node with NVMe disks, or in its zone"
+_SELECTOR = "a document with a selector"
+NOT_COVERED = {
+    "documents/injects_without_an_annotation": _SELECTOR,
+    "documents/selected_by_label": _SELECTOR,
+    "documents/selected_by_namespace_and_image": _SELECTOR,
+    "placement/annotation_over_document": _PLACEMENT,
+    "placement/beside_the_pods_own_affinity": _PLACEMENT,
+    "placement/by_annotations": _PLACEMENT,
+    "placement/by_the_document": _PLACEMENT,
+    "placement/instance_type_named": _PLACEMENT,
+    "placement/memory_that_cards_do_not_have": _PLACEMENT,
+    "placement/plain_karpenter": _PLACEMENT,
+    "placement/pod_of_a_daemon_set": _PLACEMENT,
+    "placement/zones_by_id": _PLACEMENT,
+    "storage/nvme_of_auto_mode": _STORE,
+    "storage/nvme_of_karpenter": _STORE,
+    "storage/without_claim": _STORE,
+    "storage/zonal_store": _STORE,
+}
 
 PROBE = {
     "apiVersion": "v1",
@@ -47,6 +67,7 @@ def by_the_webhook(pods, dry_runs, bare_cluster, tmp_path_factory):
         policy = ["--policy", file] if documents else []
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": seen})
         done = bare_cluster.gpuinfer("preview", "-f", "-", "-o", "json", *policy, check=False, stdin=listed)
+        assert done.stdout, done.stderr
         answers = json.loads(done.stdout)
         answers = answers["items"] if answers["kind"] == "List" else [answers]
         for name, answer in zip(names, answers, strict=True):

@@ -44,6 +44,11 @@ TEST_CASE("the items of every kind of list are objects of their own") {
         std::vector<std::string>{"AllowList/a"});
 }
 
+TEST_CASE("JSON is read as JSON writes it") {
+  const auto objects = parse_objects(R"( {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\ud83e\udd99"}})", "x");
+  CHECK(names(objects) == std::vector<std::string>{"Pod/🦙"});
+}
+
 TEST_CASE("what is no Kubernetes object is refused with its file") {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "x.yaml").string();

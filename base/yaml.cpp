@@ -87,6 +87,16 @@ std::string escape_pointer(const std::string& key) {
   return escaped;
 }
 
+/// JSON's writer is strict about it.
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(Json(text).dump());
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
 class Converter {
  public:
   explicit Converter(const std::string& name) : name_(name) {}
@@ -118,7 +128,7 @@ class Converter {
         Json object = Json::object();
         for (const auto& entry : node) {
           if (!entry.first.IsScalar()) fail(name_, entry.first.Mark(), "a key must be a plain value");
-          const std::string& key = entry.first.Scalar();
+          const std::string& key = text(entry.first);
           if (object.contains(key)) fail(name_, entry.first.Mark(), "duplicate key '" + key + "'");
           object[key] = value(entry.second, pointer + "/" + escape_pointer(key), depth + 1, positions);
         }
@@ -129,13 +139,19 @@ class Converter {
     }
   }
 
+  /// yaml-cpp takes any bytes; a JSON value of them could not be written again.
+  const std::string& text(const YAML::Node& node) const {
+    if (!is_utf8(node.Scalar())) fail(name_, node.Mark(), "not UTF-8");
+    return node.Scalar();
+  }
+
   Json scalar(const YAML::Node& node) {
     const std::string& tag = node.Tag();
     const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
-    if (quoted) return node.Scalar();
+    if (quoted) return text(node);
     if (tag == "tag:yaml.org,2002:binary")
       fail(name_, node.Mark(), "!!binary is not supported; write the base64 text as a string");
-    return resolve_scalar(node.Scalar());
+    return resolve_scalar(text(node));
   }
 
   const std::string& name_;

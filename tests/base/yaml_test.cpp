@@ -55,6 +55,8 @@ TEST_CASE("errors carry file, line and column") {
   CHECK_THROWS_WITH(parse_yaml("a: 1\nb: [1, 2\n", "bad.yaml"), Catch::StartsWith("bad.yaml:3:1: "));
   CHECK_THROWS_WITH(parse_yaml("a: 1\na: 2\n", "bad.yaml"), "bad.yaml:2:1: duplicate key 'a'");
   CHECK_THROWS_WITH(parse_yaml("? [a]\n: 1\n", "bad.yaml"), "bad.yaml:1:3: a key must be a plain value");
+  CHECK_THROWS_WITH(parse_yaml("a: 1\nb: \xE1z\n", "bad.yaml"), "bad.yaml:2:4: not UTF-8");
+  CHECK_THROWS_WITH(parse_yaml("a: 1\n\xE1: z\n", "bad.yaml"), "bad.yaml:2:1: not UTF-8");
 }
 
 TEST_CASE("a token that starts no document ends the parse") {

@@ -15,6 +15,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -131,11 +132,11 @@ class Load:
     def __init__(self, server, threads=4):
         self.server = server
         self.stopping = threading.Event()
-        self.pool = concurrent.futures.ThreadPoolExecutor(threads)
-        self.results = [self.pool.submit(self.run) for _ in range(threads)]
         self.answered = itertools.count()
         self.last_answered = 0
         self.asked_to_close = threading.Event()
+        self.pool = concurrent.futures.ThreadPoolExecutor(threads)
+        self.results = [self.pool.submit(self.run) for _ in range(threads)]
 
     def run(self):
         """The number of answers; raises what a caller would see."""
@@ -156,9 +157,8 @@ class Load:
     def wait_for(self, answers):
         goal = self.last_answered + answers
         while self.last_answered < goal:
-            if any(result.done() for result in self.results):
-                self.stop()
-                pytest.fail("the load has ended")
+            assert not any(result.done() for result in self.results), self.stop()
+            time.sleep(0.01)
 
     def stop(self):
         self.stopping.set()

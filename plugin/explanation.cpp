@@ -144,7 +144,9 @@ void erase_from(Json& object, const char* key, Predicate predicate) {
 }
 
 void undo_in_containers(Json& pod, const char* list) {
-  for (Json& container : pod["spec"].contains(list) ? pod["spec"][list] : Json::array()) {
+  const auto containers = pod["spec"].find(list);
+  if (containers == pod["spec"].end()) return;
+  for (Json& container : *containers) {
     erase_from(container, "volumeMounts", [](const Json& mount) {
       return is_ours(mount) && (mount.value("mountPath", "") == "/dev/shm" || mount.value("readOnly", false));
     });

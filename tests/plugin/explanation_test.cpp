@@ -35,7 +35,8 @@ Explanation explain_by_default(const Json& live, const Original& original) {
 TEST_CASE("each field that a policy wrote is named, with the reason") {
   Json live = injected(pod());
   // Somebody else's sidecar has come first, and the API server has added defaults.
-  live["spec"]["containers"].insert(live["spec"]["containers"].begin(), {{"name", "proxy"}, {"image", "proxy"}});
+  const Json proxy = {{"name", "proxy"}, {"image", "proxy"}};
+  live["spec"]["containers"].insert(live["spec"]["containers"].begin(), proxy);
   live["spec"]["tolerations"][0]["tolerationSeconds"] = nullptr;
   const Explanation explanation = explain_by_default(live, {pod(), "the template of ReplicaSet/x"});
   CHECK(explanation.is_injected);

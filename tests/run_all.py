@@ -86,6 +86,7 @@ PARTS = [
     Part("unit", "the C++ tests", [["scripts/build", "release"], ctest("release")], count_catch2),
     Part("address", "what reads foreign bytes, under AddressSanitizer and UndefinedBehaviorSanitizer", sanitized("asan", ADDRESS), count_catch2),
     Part("thread", "the engine under ThreadSanitizer", sanitized("tsan", THREAD), count_catch2),
+    Part("fuzz", "libFuzzer on what reads foreign bytes, for a bounded time", [["scripts/build", "fuzz"], pytest("tests/fuzz")], count_pytest),
     Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
          [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
           pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),

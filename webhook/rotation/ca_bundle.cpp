@@ -12,16 +12,6 @@ std::string bundle_of(const Json& webhook) {
   return base64_decode(kube::text_at(webhook, "/clientConfig/caBundle")).value_or("");
 }
 
-/// Replaces each webhook's bundle by `change(bundle)`.
-template <typename Change>
-Json with_changed_bundles(Json configuration, const Change& change) {
-  if (!configuration.contains("webhooks")) return configuration;
-  for (Json& webhook : configuration["webhooks"]) {
-    webhook["clientConfig"]["caBundle"] = base64_encode(change(bundle_of(webhook)));
-  }
-  return configuration;
-}
-
 }  // namespace
 
 std::optional<std::string> read_ca_bundle(const Json& configuration) {
@@ -35,12 +25,15 @@ std::optional<std::string> read_ca_bundle(const Json& configuration) {
 }
 
 Json with_ca_bundle(Json configuration, const std::string& bundle) {
-  return with_changed_bundles(std::move(configuration), [&](const std::string&) { return bundle; });
+  if (!configuration.contains("webhooks")) return configuration;
+  for (Json& webhook : configuration["webhooks"]) webhook["clientConfig"]["caBundle"] = base64_encode(bundle);
+  return configuration;
 }
 
 Json with_authorities_added(Json configuration, const std::string& bundle) {
-  return with_changed_bundles(std::move(configuration),
-                              [&](const std::string& present) { return kube::merge_authorities(bundle, present); });
+  std::string present;
+  for (const Json& webhook : configuration.value("webhooks", Json::array())) present += bundle_of(webhook);
+  return with_ca_bundle(std::move(configuration), kube::merge_authorities(bundle, present));
 }
 
 }  // namespace gpuinfer::webhook

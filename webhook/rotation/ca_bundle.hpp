@@ -15,8 +15,8 @@ std::optional<std::string> read_ca_bundle(const Json& configuration);
 /// `configuration` with `bundle` in each of its webhooks.
 Json with_ca_bundle(Json configuration, const std::string& bundle);
 
-/// `configuration` with the authorities of `bundle` in each of its webhooks, in front of those that are there already
-/// and have not expired.
+/// `configuration` with one bundle in all of its webhooks: the authorities of `bundle`, and behind them those that any
+/// of the webhooks has already and that have not expired.
 Json with_authorities_added(Json configuration, const std::string& bundle);
 
 }  // namespace gpuinfer::webhook

@@ -59,6 +59,18 @@ TEST_CASE_METHOD(Fixture, "after years without any replica, the first one starts
   CHECK(served[0] != served[1]);
 }
 
+TEST_CASE_METHOD(Fixture, "where only one webhook's bundle was changed, all get the same again") {
+  Rotator one = rotator();
+  turn_until_idle(one);
+  Json configuration = cluster->object(kConfigurationPath);
+  const std::string stranger = kube::make_authority("stranger").certificate;
+  configuration["webhooks"][0]["clientConfig"]["caBundle"] = base64_encode(stranger);
+  cluster->store(kConfigurationPath, configuration);
+  turn_until_idle(one);
+  const std::string bundle = read_ca_bundle(cluster->object(kConfigurationPath)).value();
+  CHECK(kube::is_trusted(served[0].certificate, bundle, "gpuinfer-webhook.test.svc", now));
+}
+
 TEST_CASE_METHOD(Fixture, "who comes too late reads again") {
   Rotator one = rotator();
   Rotator other = rotator();

@@ -11,7 +11,8 @@ namespace gpuinfer::plugin {
 Json injected_pod(const manifests::ModelDeployment& deployment, const policies::PolicySet& policies) {
   const Json workload =
       policies::propagate(object_of_kind(manifests::model_objects(deployment), "Deployment"), policies).object;
-  const policies::Injection injection = policies::inject(policies::pods_of(workload).front(), policies, deployment.namespace_name);
+  const policies::Injection injection =
+      policies::inject(policies::pods_of(workload).front(), policies, deployment.namespace_name);
   if (injection.outcome == policies::Outcome::kInjected) return injection.object;
   std::string reason = injection.denial;
   for (const std::string& warning : injection.warnings) reason += (reason.empty() ? "" : "; ") + warning;

@@ -68,7 +68,11 @@ TEST_CASE_METHOD(Fixture, "a healthy installation") {
 }
 
 TEST_CASE_METHOD(Fixture, "nothing is installed") {
-  facts = {.api_server_version = "v1.36.3", .policy_problem = "there is none", .now = facts.now};
+  WebhookFacts nothing{};
+  nothing.api_server_version = "v1.36.3";
+  nothing.policy_problem = "there is none";
+  nothing.now = facts.now;
+  facts = nothing;
   CHECK_FALSE(is_healthy(examine(facts)));
 }
 

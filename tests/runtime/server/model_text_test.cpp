@@ -95,10 +95,10 @@ TEST_CASE("a chat template that is missing or cannot be used leaves the rest of 
   CHECK_FALSE(without.chat_template);
   CHECK(without.no_chat_template_reason == "the model's files have no chat template");
 
-  facts.chat_template = "{% macro f() %}{% endmacro %}";
+  facts.chat_template = "{% call f() %}{% endcall %}";
   const ModelText unusable = load_gguf(gguf(facts));
   CHECK_FALSE(unusable.chat_template);
-  CHECK_THAT(unusable.no_chat_template_reason, Catch::Contains("m.gguf cannot be used: line 1: the statement 'macro'"));
+  CHECK_THAT(unusable.no_chat_template_reason, Catch::Contains("m.gguf cannot be used: line 1: the statement 'call'"));
 }
 
 TEST_CASE("GGUF files whose text we cannot use") {

@@ -101,12 +101,12 @@ def test_dry_run_prints_what_kubectl_takes(plugin):
 
 
 def test_install_can_be_rendered_without_a_cluster(plugin):
-    items = json.loads(plugin.output("install", "--dry-run=client", "-o", "json", "--ecr", "1.dkr.ecr.x.amazonaws.com", "--toleration", "a=b:NoSchedule"))["items"]
+    items = json.loads(plugin.output("install", "--dry-run=client", "-o", "json", "--ecr", "111122223333.dkr.ecr.us-west-2.amazonaws.com", "--toleration", "a=b:NoSchedule"))["items"]
     assert items[-1]["kind"] == "MutatingWebhookConfiguration"
     deployment = next(item for item in items if item["kind"] == "Deployment")
     assert {"key": "a", "operator": "Equal", "value": "b", "effect": "NoSchedule"} in deployment["spec"]["template"]["spec"]["tolerations"]
     policy = next(item for item in items if item["kind"] == "ConfigMap")["data"]["policy.yaml"]
-    assert 'registry: "1.dkr.ecr.x.amazonaws.com"' in policy
+    assert 'registry: "111122223333.dkr.ecr.us-west-2.amazonaws.com"' in policy
 
 
 def test_wrong_tolerations_policies_and_durations_are_refused(plugin, tmp_path):

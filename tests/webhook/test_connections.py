@@ -23,6 +23,7 @@ import pytest
 
 WEBHOOK = pathlib.Path(os.environ["GPUINFER_BIN"]) / "gpuinfer-webhook"
 MAX_CONNECTIONS = 2048
+MAX_ENDING = 64  # evicted, and still in the count for a moment
 IDLE_CONNECTIONS = 10_000
 POD = {
     "apiVersion": "v1",
@@ -117,7 +118,7 @@ def test_ten_thousand_idle_connections_disturb_nobody(many_files, tmp_path):
                         idle.enter_context(context.wrap_socket(connection, server_hostname="localhost"))
                 if number % 100 == 0:
                     assert review(busy) == (200, False)
-            assert server.metric("gpuinfer_webhook_connections") <= MAX_CONNECTIONS + 1
+            assert server.metric("gpuinfer_webhook_connections") <= MAX_CONNECTIONS + MAX_ENDING
             assert server.metric('gpuinfer_webhook_ended_connections_total{how="evicted"}') >= IDLE_CONNECTIONS / 2 - MAX_CONNECTIONS
             assert server.memory_mib("VmHWM") < 100
             assert review(server.connect()) == (200, False)

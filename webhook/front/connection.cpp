@@ -225,7 +225,7 @@ void Connection::enter(Phase phase) {
 }
 
 std::optional<Connection::Clock::time_point> Connection::waiting_since() const {
-  if (phase_ == Phase::kAnswering) return std::nullopt;
+  if (phase_ == Phase::kAnswering || interruption_.load()) return std::nullopt;
   return waiting_since_.load();
 }
 

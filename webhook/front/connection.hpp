@@ -40,7 +40,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void start();
 
-  /// Since when its client has owed us something; nothing while we owe an answer. For any thread.
+  /// Since when its client has owed us something; nothing while we owe an answer, or once it has been interrupted. For
+  /// any thread.
   std::optional<Clock::time_point> waiting_since() const;
   /// True between two requests. For any thread.
   bool is_idle() const { return phase_ == Phase::kIdle; }

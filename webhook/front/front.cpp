@@ -27,8 +27,10 @@ using boost::system::error_code;
 /// Waiting connections that the kernel keeps for us: a burst of pods comes in many connections at once.
 constexpr int kBacklog = 4096;
 constexpr std::chrono::milliseconds kSweepInterval{100};
-/// Until accept() is tried again when the process has no file descriptor left.
+/// Until accept() is tried again when there is no room, or no file descriptor left.
 constexpr std::chrono::milliseconds kAcceptPause{10};
+/// Evicted connections that may still be ending while others come in; above it, accepting waits for them.
+constexpr std::size_t kMaxEnding = 64;
 /// At the end, a connection that has been idle for so long has no request on its way.
 constexpr std::chrono::milliseconds kQuiet{500};
 
@@ -115,7 +117,8 @@ class Front::Listener {
         return;
       }
       start(std::move(socket));
-      accept();
+      const bool has_room = context_.connections.size() < context_.limits.max_connections + kMaxEnding;
+      has_room ? accept() : accept_later();
     });
   }
 

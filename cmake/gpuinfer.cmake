@@ -46,12 +46,16 @@ function(gpuinfer_library NAME)
   target_precompile_headers(gpuinfer_${NAME} REUSE_FROM ${ARG_PRECOMPILED})
 endfunction()
 
-# gpuinfer_program(NAME SOURCES main.cpp ... LIBS x ...): bin/NAME.
+# gpuinfer_program(NAME [STATIC] SOURCES main.cpp ... LIBS x ...): bin/NAME, static where GPUINFER_STATIC asks for it. (The linker then warns of
+# getaddrinfo and dlopen: names in DNS and /etc/hosts are found without glibc's plugins, and OpenSSL loads none.)
 function(gpuinfer_program NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "STATIC" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_LIBS} gpuinfer_options)
   target_precompile_headers(${NAME} REUSE_FROM gpuinfer_precompiled)
+  if(ARG_STATIC AND GPUINFER_STATIC)
+    target_link_options(${NAME} PRIVATE -static-pie -Wl,--gc-sections)
+  endif()
 endfunction()
 
 # gpuinfer_test(NAME SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.

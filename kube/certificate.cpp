@@ -123,6 +123,8 @@ CertificateFacts facts_of(X509* certificate) {
   facts.dns_names = dns_names(certificate);
   facts.fingerprint = fingerprint(certificate);
   facts.is_authority = X509_check_ca(certificate) == 1;
+  facts.is_self_signed = X509_self_signed(certificate, /*verify_signature=*/1) == 1;
+  openssl_reason();  // a damaged signature is an answer here, no failure
   return facts;
 }
 
@@ -180,7 +182,11 @@ KeyedCertificate make_server_certificate(const KeyedCertificate& authority, cons
 bool is_pair(const KeyedCertificate& pair) {
   try {
     const std::vector<CertificatePointer> chain = read_certificates(pair.certificate);
-    const bool matches = X509_check_private_key(chain.front().get(), read_private_key(pair.key).get()) == 1;
+    const KeyPointer key = read_private_key(pair.key);
+    // A key file holds the public half as well: that has to belong to the private one, too.
+    const KeyContextPointer context(EVP_PKEY_CTX_new(key.get(), nullptr));
+    const bool matches =
+        X509_check_private_key(chain.front().get(), key.get()) == 1 && EVP_PKEY_pairwise_check(context.get()) == 1;
     openssl_reason();  // a mismatch is an answer here, no failure
     return matches;
   } catch (const Error&) {

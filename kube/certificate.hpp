@@ -26,6 +26,7 @@ struct CertificateFacts {
   std::vector<std::string> dns_names;
   std::string fingerprint;  ///< SHA-256 of the DER form, lower-case hexadecimal
   bool is_authority = false;
+  bool is_self_signed = false;  ///< by its own key, so that it is as its maker left it
 };
 
 /// A self-signed authority that may sign server certificates and nothing below it. It is valid from an hour before

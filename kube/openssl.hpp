@@ -22,6 +22,7 @@ struct OpensslDeleter {
 
 using BioPointer = std::unique_ptr<BIO, OpensslDeleter<BIO_free>>;
 using KeyPointer = std::unique_ptr<EVP_PKEY, OpensslDeleter<EVP_PKEY_free>>;
+using KeyContextPointer = std::unique_ptr<EVP_PKEY_CTX, OpensslDeleter<EVP_PKEY_CTX_free>>;
 using CertificatePointer = std::unique_ptr<X509, OpensslDeleter<X509_free>>;
 using StorePointer = std::unique_ptr<X509_STORE, OpensslDeleter<X509_STORE_free>>;
 

@@ -50,14 +50,6 @@ int on_verify(int accepted, X509_STORE_CTX* store) {
   return accepted;
 }
 
-/// Sets the name to ask for (SNI), after httplib has set the host: RFC 6066 allows no IP address there.
-void on_handshake(const SSL* ssl, int where, int) {
-  if ((where & SSL_CB_HANDSHAKE_START) == 0) return;
-  const std::string& name = expectation_of(ssl).name;
-  char* asked_for = is_ip_address(name) ? nullptr : const_cast<char*>(name.c_str());
-  SSL_set_tlsext_host_name(const_cast<SSL*>(ssl), asked_for);
-}
-
 void trust(SSL_CTX* context, const std::string& authorities) {
   if (authorities.empty()) {
     SSL_CTX_set_default_verify_paths(context);
@@ -93,18 +85,11 @@ void present(SSL_CTX* context, const Credential& credential) {
 
 }  // namespace
 
-std::string TlsFailure::reason() const {
-  if (!reason_.empty()) return reason_;
-  const std::string reason = openssl_reason();
-  return reason.empty() ? "the server ended the handshake" : reason;
-}
-
 void set_up_tls(SSL_CTX* context, const std::string& host, const Cluster& cluster, const Credential& credential,
                 TlsFailure* failure) {
   const std::string name = cluster.tls_server_name.empty() ? host : cluster.tls_server_name;
   SSL_CTX_set_ex_data(context, expectation_index(), new Expectation{name, failure});
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_info_callback(context, on_handshake);
   if (cluster.insecure_skip_tls_verify) {
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
   } else {
@@ -113,6 +98,11 @@ void set_up_tls(SSL_CTX* context, const std::string& host, const Cluster& cluste
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
   }
   if (!credential.client_certificate.empty()) present(context, credential);
+}
+
+void set_server_name(SSL* ssl) {
+  const std::string& name = expectation_of(ssl).name;
+  if (!is_ip_address(name)) SSL_set_tlsext_host_name(ssl, name.c_str());  // RFC 6066 allows no address there
 }
 
 }  // namespace gpuinfer::kube

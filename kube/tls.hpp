@@ -10,22 +10,25 @@
 
 namespace gpuinfer::kube {
 
-/// Keeps why a handshake failed; OpenSSL's callbacks fill it in.
+/// Keeps what was found wrong with a server's certificate; OpenSSL's callbacks fill it in.
 class TlsFailure {
  public:
   void set(std::string reason) { reason_ = std::move(reason); }
 
-  /// What was found wrong with the server's certificate, else OpenSSL's own reason.
-  std::string reason() const;
+  /// Empty where nothing was.
+  const std::string& reason() const { return reason_; }
 
  private:
   std::string reason_;
 };
 
-/// Sets `context` up for `cluster` at `host`: whom to trust, which name the server must have and be asked for (SNI),
-/// and the client certificate of `credential`. `failure` must outlive `context`. Throws Error for certificates that do
-/// not parse, or a key of another certificate.
+/// Sets `context` up for `cluster` at `host`: whom to trust, which name the server must have, and the client
+/// certificate of `credential`. `failure` must outlive `context`. Throws Error for certificates that do not parse, or a
+/// key of another certificate.
 void set_up_tls(SSL_CTX* context, const std::string& host, const Cluster& cluster, const Credential& credential,
                 TlsFailure* failure);
+
+/// Asks for the server (SNI) that the context of `ssl` was set up for.
+void set_server_name(SSL* ssl);
 
 }  // namespace gpuinfer::kube

@@ -72,6 +72,11 @@ Url parse_url(const std::string& text, const std::string& what) {
   return url;
 }
 
+std::string authority(const Url& url) {
+  const bool is_ipv6 = url.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port);
+}
+
 std::string environment_proxy(const std::string& server, const Environment& environment) {
   if (environment.https_proxy.empty()) return "";
   const Url url = parse_url(server, "server");

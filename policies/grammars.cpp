@@ -1,7 +1,6 @@
 #include "policies/grammars.hpp"
 
 #include <algorithm>
-#include <string>
 
 #include "base/error.hpp"
 #include "policies/ecr.hpp"
@@ -104,6 +103,15 @@ bool is_environment_variable(std::string_view text) {
 }
 
 bool is_zone(std::string_view text) { return is_dns_label(text) && text.find('-') != std::string_view::npos; }
+
+bool is_zone_id(std::string_view zone) { return zone.find("-az") != std::string_view::npos; }
+
+std::string problem_of_zones(const std::vector<std::string>& zones) {
+  const auto id = std::ranges::find_if(zones, is_zone_id);
+  const auto name = std::ranges::find_if_not(zones, is_zone_id);
+  if (id == zones.end() || name == zones.end()) return "";
+  return "zones are asked for by name (" + *name + ") and by ID (" + *id + "); no node could be in both lists";
+}
 
 bool is_node_label_value(std::string_view text) { return !text.empty() && is_label_value(text); }
 

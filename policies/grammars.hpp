@@ -1,7 +1,9 @@
 // The grammars of what policy documents and annotations hold, and how messages call them.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "policies/names.hpp"
 
@@ -26,7 +28,11 @@ bool is_url_path(std::string_view text);
 bool is_duration(std::string_view text);  ///< as Go writes it: 30m, 1h30m
 bool is_environment_variable(std::string_view text);
 bool is_zone(std::string_view text);
+bool is_zone_id(std::string_view zone);           ///< usw2-az1, where a name ends in a letter: us-west-2a
 bool is_node_label_value(std::string_view text);  ///< the value of a label, not empty
+
+/// What is wrong with a list of zones that are some names and some IDs; empty where nothing is.
+std::string problem_of_zones(const std::vector<std::string>& zones);
 
 inline constexpr Grammar kDocumentName{is_dns_subdomain, "a name of lower-case letters, digits, '-' and '.'"};
 inline constexpr Grammar kNamespaceGlob{is_namespace_glob,

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "policies/gpu_request.hpp"
+#include "policies/grammars.hpp"
 #include "policies/node_affinity.hpp"
 #include "policies/policy.hpp"
 #include "policies/quantity.hpp"
@@ -51,22 +52,13 @@ class Requirements {
 
   /// Zones by name or by ID, which are labels of their own.
   void of_zones(const std::vector<std::string>& zones, const std::string& source) {
-    std::vector<std::string> names;
-    std::vector<std::string> ids;
-    for (const std::string& zone : zones) (is_zone_id(zone) ? ids : names).push_back(zone);
-    if (!names.empty() && !ids.empty()) {
-      throw AnnotationError("zones are asked for by name (" + names.front() + ") and by ID (" + ids.front() +
-                            "); no node could be in both lists");
-    }
-    all_.push_back({{ids.empty() ? kZoneName : kZoneId, "In", zones}, {kZoneName, kZoneId}, source});
+    if (const std::string problem = problem_of_zones(zones); !problem.empty()) throw AnnotationError(problem);
+    all_.push_back({{is_zone_id(zones.front()) ? kZoneId : kZoneName, "In", zones}, {kZoneName, kZoneId}, source});
   }
 
   const std::vector<Requirement>& all() const { return all_; }
 
  private:
-  /// usw2-az1, where a name ends in a letter: us-west-2a.
-  static bool is_zone_id(std::string_view zone) { return zone.find("-az") != std::string_view::npos; }
-
   const Context& context_;
   std::vector<Requirement> all_;
 };

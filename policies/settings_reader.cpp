@@ -105,6 +105,8 @@ void read(DocumentSection& section, const Writer<PlacementSettings>& write) {
   wanted.gpu_counts = nodes->whole_numbers("gpuCounts", 1, kMaxGpus).value_or(std::vector<std::int64_t>());
   wanted.capacity_types = nodes->texts("capacityTypes", kCapacityType).value_or(none);
   wanted.zones = nodes->texts("zones", kZone).value_or(none);
+  if (const std::string problem = problem_of_zones(wanted.zones); !problem.empty())
+    nodes->fail("zones", "is wrong: " + problem);
   nodes->close();
   write(&Settings::nodes, std::optional(std::move(wanted)));
 }

@@ -9,37 +9,26 @@
 
 #include "base/error.hpp"
 #include "catch.hpp"
+#include "temporary_folder.hpp"
 
 using namespace gpuinfer;
 
-namespace {
-
-std::filesystem::path scratch_directory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "gpuinfer-file-XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  return pattern;
-}
-
-}  // namespace
-
 TEST_CASE("a written file reads back, makes its folder, and leaves nothing beside it") {
-  const std::filesystem::path directory = scratch_directory();
-  const std::filesystem::path path = directory / "a" / "b.txt";
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "a" / "b.txt";
   write_file(path, std::string_view("one\0two", 7), 0600);
   write_file(path, "three");
   CHECK(read_file(path) == "three");
   CHECK(std::distance(std::filesystem::directory_iterator(path.parent_path()), std::filesystem::directory_iterator()) ==
         1);
-  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("a secret file is readable by its owner only") {
-  const std::filesystem::path directory = scratch_directory();
-  write_file(directory / "key", "secret", 0600);
+  const TemporaryFolder folder;
+  write_file(folder.path() / "key", "secret", 0600);
   struct stat status {};
-  REQUIRE(stat((directory / "key").c_str(), &status) == 0);
+  REQUIRE(stat((folder.path() / "key").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
-  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("what cannot be read is named together with the reason") {

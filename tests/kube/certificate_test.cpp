@@ -33,9 +33,11 @@ TEST_CASE("a certificate says what it is") {
   const CertificateFacts root = inspect_certificates(authority.certificate).front();
   const CertificateFacts leaf = inspect_certificates(server.certificate).front();
   CHECK(root.is_authority);
+  CHECK(root.is_self_signed);
   CHECK(root.subject == "ca");
   CHECK(root.issuer == "ca");
   CHECK_FALSE(leaf.is_authority);
+  CHECK_FALSE(leaf.is_self_signed);
   CHECK(leaf.subject == kName);
   CHECK(leaf.issuer == "ca");
   CHECK(leaf.dns_names == std::vector<std::string>{kName, "localhost"});

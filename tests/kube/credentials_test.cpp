@@ -9,8 +9,8 @@
 #include "base/json.hpp"
 #include "catch.hpp"
 #include "kube/exec_plugin.hpp"
-#include "kube/temporary_folder.hpp"
 #include "kube/transport.hpp"
+#include "temporary_folder.hpp"
 
 namespace gpuinfer::kube {
 namespace {

@@ -12,8 +12,9 @@
 #include "catch.hpp"
 #include "kube/certificate.hpp"
 #include "kube/client.hpp"
+#include "kube/loopback_proxy.hpp"
 #include "kube/openssl.hpp"
-#include "kube/temporary_folder.hpp"
+#include "temporary_folder.hpp"
 
 namespace gpuinfer::kube {
 namespace {
@@ -387,6 +388,33 @@ TEST_CASE("without TLS, as behind `kubectl proxy`") {
   Connection connection = connection_to(plain.port());
   connection.cluster.server = "http://127.0.0.1:" + std::to_string(plain.port());
   CHECK(get(connection, "/x").body == kOk);
+}
+
+TEST_CASE("through a proxy") {
+  const auto server = serve_tls([](httplib::Server& s) { s.Get("/x", ok); });
+  Connection connection = connection_to(server->port());
+  SECTION("that connects") {
+    LoopbackProxy proxy("200 Connection established", server->port());
+    connection.cluster.proxy_url = proxy.url("jane:secret");
+    CHECK(get(connection, "/x").body == kOk);
+    CHECK_THAT(proxy.request(),
+               Catch::StartsWith("CONNECT localhost:" + std::to_string(server->port()) + " HTTP/1.1\r\n") &&
+                   Catch::Contains("Proxy-Authorization: Basic amFuZTpzZWNyZXQ=\r\n"));
+  }
+  SECTION("that refuses") {
+    LoopbackProxy proxy("407 Proxy Authentication Required", server->port());
+    connection.cluster.proxy_url = proxy.url("jane:wrong");
+    CHECK_THROWS_WITH(get(connection, "/x"), Catch::Contains("through the proxy 127.0.0.1:") &&
+                                                 Catch::Contains("answers 407 Proxy Authentication Required") &&
+                                                 !Catch::Contains("wrong"));
+  }
+  SECTION("that relays, where there is no TLS") {
+    LoopbackProxy proxy("204 No Content", server->port());
+    connection.cluster.server = "http://api.example:8001/prefix";
+    connection.cluster.proxy_url = proxy.url("jane:secret");
+    CHECK(get(connection, "/x").status == 204);
+    CHECK_THAT(proxy.request(), Catch::StartsWith("GET http://api.example:8001/prefix/x HTTP/1.1\r\n"));
+  }
 }
 
 TEST_CASE("servers and proxies of other kinds are refused") {

@@ -7,7 +7,7 @@
 #include "base/file.hpp"
 #include "catch.hpp"
 #include "kube/certificate.hpp"
-#include "kube/temporary_folder.hpp"
+#include "temporary_folder.hpp"
 
 namespace gpuinfer::kube {
 namespace {

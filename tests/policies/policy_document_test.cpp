@@ -67,6 +67,10 @@ TEST_CASE("errors name file, line, column and field") {
   CHECK(error_of(kHead + "spec: {imageRegistry: {rewrites: {https://ghcr.io: x}}}\n") ==
         "policy.yaml:4:52: spec.imageRegistry.rewrites.https://ghcr.io has a key that is not a registry's host, such "
         "as ghcr.io (docker.io for Docker Hub), or HOST/PATH");
+  CHECK(error_of(kHead + "spec:\n  placement:\n    nodes:\n      zones: [us-west-2a, usw2-az1]\n") ==
+        "policy.yaml:7:14: spec.placement.nodes.zones is wrong: zones are asked for by name (us-west-2a) and by ID "
+        "(usw2-az1); "
+        "no node could be in both lists");
   CHECK(error_of("apiVersion: gpuinfer.dev/v1\nkind: InjectionPolicy\n") ==
         "policy.yaml:1:13: apiVersion must be gpuinfer.dev/v1alpha1");
   CHECK(error_of("a: [1\n") != "no error");

@@ -1,17 +1,13 @@
 // What Prometheus scrapes.
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/family.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-
 #include <chrono>
 #include <cstddef>
+#include <mutex>
 #include <string>
 
 #include "webhook/admission_review.hpp"
+#include "webhook/exposition.hpp"
 
 namespace gpuinfer::webhook {
 
@@ -33,22 +29,21 @@ class Metrics {
   std::string text(std::size_t connections);
 
  private:
-  prometheus::Registry registry_;
-  prometheus::Family<prometheus::Counter>& reviews_;
-  prometheus::Family<prometheus::Counter>& actions_;
-  prometheus::Family<prometheus::Counter>& bad_requests_;
-  prometheus::Family<prometheus::Counter>& ended_connections_;
-  prometheus::Family<prometheus::Counter>& policy_reloads_;
-  prometheus::Family<prometheus::Counter>& certificate_reloads_;
-  prometheus::Histogram& duration_;
-  prometheus::Histogram& patch_bytes_;
-  prometheus::Gauge& connections_;
-  prometheus::Gauge& policy_generation_;
-  prometheus::Gauge& policy_stale_;
-  prometheus::Family<prometheus::Gauge>& policy_info_;
-  prometheus::Gauge* policy_info_now_ = nullptr;
-  prometheus::Gauge& certificate_expiry_;
-  prometheus::Gauge& certificate_stale_;
+  std::mutex mutex_;  ///< for all that follows
+  Metric reviews_;
+  Metric actions_;
+  Metric bad_requests_;
+  Metric ended_connections_;
+  Metric policy_reloads_;
+  Metric certificate_reloads_;
+  Histogram duration_;
+  Histogram patch_bytes_;
+  Metric connections_;
+  Metric policy_generation_;
+  Metric policy_stale_;
+  Metric policy_info_;
+  Metric certificate_expiry_;
+  Metric certificate_stale_;
 };
 
 }  // namespace gpuinfer::webhook

@@ -1,18 +1,8 @@
 #include "tests/webhook/scratch.hpp"
 
-#include <cstdlib>
-
 #include "base/file.hpp"
 
 namespace gpuinfer::webhook {
-
-ScratchFolder::ScratchFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "gpuinfer-webhook-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw Error("cannot make a temporary folder");
-  path_ = pattern;
-}
-
-ScratchFolder::~ScratchFolder() { std::filesystem::remove_all(path_); }
 
 void mount_secret(const std::filesystem::path& folder, const kube::KeyedCertificate& pair) {
   namespace fs = std::filesystem;

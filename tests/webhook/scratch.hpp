@@ -9,20 +9,6 @@
 
 namespace gpuinfer::webhook {
 
-/// A temporary folder that goes away with it.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 /// Puts `pair` into `folder` as kubelet updates a Secret volume: tls.crt and tls.key point through the link ..data into
 /// a folder for each version, and the link is swapped in one step.
 void mount_secret(const std::filesystem::path& folder, const kube::KeyedCertificate& pair);

@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "catch.hpp"
+#include "temporary_folder.hpp"
 #include "tests/webhook/review_of.hpp"
 #include "tests/webhook/scratch.hpp"
 #include "webhook/certificate_files.hpp"
@@ -21,7 +22,7 @@ const std::string kPolicyHead = "apiVersion: gpuinfer.dev/v1alpha1\nkind: Inject
 
 /// A running webhook, its authority, and ways to talk to it.
 struct Fixture {
-  ScratchFolder folder;
+  TemporaryFolder folder;
   kube::KeyedCertificate authority = kube::make_authority("test authority");
   std::unique_ptr<Server> server;
   std::unique_ptr<CertificateFiles> certificate;
@@ -191,7 +192,7 @@ TEST_CASE("a changed policy document counts, a wrong one does not") {
 }
 
 TEST_CASE("a folder stands for its documents by name, and files can come and go") {
-  ScratchFolder policies;
+  TemporaryFolder policies;
   const auto document = [](const std::string& name) {
     return "apiVersion: gpuinfer.dev/v1alpha1\nkind: InjectionPolicy\nmetadata: {name: " + name + "}\n";
   };
@@ -226,7 +227,7 @@ TEST_CASE("many connections at once are all served") {
 }
 
 TEST_CASE("a server that cannot start says why") {
-  ScratchFolder folder;
+  TemporaryFolder folder;
   ServerOptions options = scratch_options();
   const auto chain = folder.path() / "tls.crt";
   const auto key = folder.path() / "tls.key";

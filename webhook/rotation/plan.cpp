@@ -31,10 +31,12 @@ std::set<std::string> fingerprints_of(const std::string& pem) {
   return fingerprints;
 }
 
+/// Also that no byte of it has changed: what such an authority signs is trusted by nobody, and would be made again and
+/// again.
 bool is_usable_authority(const kube::KeyedCertificate& authority, sys_seconds now) {
   const std::vector<kube::CertificateFacts> facts = facts_of(authority.certificate);
-  return facts.size() == 1 && facts[0].is_authority && facts[0].not_before <= now && now < facts[0].not_after &&
-         kube::is_pair(authority);
+  return facts.size() == 1 && facts[0].is_authority && facts[0].is_self_signed && facts[0].not_before <= now &&
+         now < facts[0].not_after && kube::is_pair(authority);
 }
 
 bool is_trusted(const std::string& certificate, const std::string& authorities, const RotationSettings& settings,

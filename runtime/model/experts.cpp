@@ -1,4 +1,4 @@
-// The three layouts of experts.hpp.
+// The layouts of experts.hpp.
 #include "runtime/model/experts.hpp"
 
 #include <algorithm>
@@ -19,6 +19,11 @@ Tensor entry(const Tensor& tensor, std::int64_t index) {
   part.bytes = slice(tensor.bytes);
   part.scales = slice(tensor.scales);
   return part;
+}
+
+/// One of the layers that are stored together; an empty bias stays empty.
+Linear entry(const Linear& all, std::int64_t index) {
+  return {.weight = entry(all.weight, index), .bias = all.bias.empty() ? Tensor{} : entry(all.bias, index)};
 }
 
 /// Every other row of [2·n, columns], from row `first` on.
@@ -70,7 +75,7 @@ class GptOssLayer {
       return transposed(tensors_.take(full_name, {config_.num_experts, in, out}));
     }
     const std::int64_t blocks = in / kQuantizedBlockElements;
-    Tensor tensor{.type = DataType::kMxfp4, .shape = {config_.num_experts, out, in}};
+    Tensor tensor{.type = DataType::kMxfp4, .shape = {config_.num_experts, out, in}, .name = full_name};
     tensor.bytes = tensors_.take_bytes(full_name + "_blocks", {config_.num_experts, out, blocks, 16}).bytes;
     tensor.scales = tensors_.take_bytes(full_name + "_scales", {config_.num_experts, out, blocks}).bytes;
     return tensor;
@@ -81,7 +86,7 @@ class GptOssLayer {
     const std::int64_t in = tensor.shape[1];
     const std::int64_t out = tensor.shape[2];
     const std::int64_t size = block_bytes(tensor.type);
-    Tensor result{.type = tensor.type, .shape = {tensor.shape[0], out, in}};
+    Tensor result{.type = tensor.type, .shape = {tensor.shape[0], out, in}, .name = tensor.name};
     std::span<std::byte> bytes = buffer(tensor.bytes.size(), result);
     const std::byte* source = tensor.bytes.data();
     for (std::int64_t expert = 0; expert < tensor.shape[0]; ++expert) {
@@ -96,7 +101,7 @@ class GptOssLayer {
 
   Tensor every_other_element(const Tensor& vector, std::int64_t first) {
     const std::int64_t size = block_bytes(vector.type);
-    Tensor result{.type = vector.type, .shape = {vector.columns() / 2}};
+    Tensor result{.type = vector.type, .shape = {vector.columns() / 2}, .name = vector.name};
     std::span<std::byte> bytes = buffer(vector.bytes.size() / 2, result);
     for (std::int64_t i = 0; i < vector.columns() / 2; ++i) {
       std::copy_n(&vector.bytes[static_cast<std::size_t>((2 * i + first) * size)], size,
@@ -134,6 +139,23 @@ TakeExperts separate_experts(TensorTable& tensors, const TensorNames& names, con
       experts.push_back(take_mlp(tensors, layer_prefix + "mlp.experts." + std::to_string(i) + ".", names.mlp, config));
     }
     return experts;
+  };
+}
+
+TakeExperts stacked_experts(TensorTable& tensors, const TensorNames& names, const ModelConfig& config) {
+  return [&](const std::string& layer_prefix) {
+    const std::int64_t experts = config.num_experts;
+    const auto take = [&](const LinearNames& linear, std::int64_t out, std::int64_t in) {
+      Linear all{.weight = tensors.take(layer_prefix + linear.weight, {experts, out, in}), .bias = {}};
+      if (!linear.bias.empty()) all.bias = tensors.take(layer_prefix + linear.bias, {experts, out});
+      return all;
+    };
+    const Linear gate = take(names.mlp.gate, config.intermediate_size, config.hidden_size);
+    const Linear up = take(names.mlp.up, config.intermediate_size, config.hidden_size);
+    const Linear down = take(names.mlp.down, config.hidden_size, config.intermediate_size);
+    std::vector<Mlp> mlps;
+    for (std::int64_t i = 0; i < experts; ++i) mlps.push_back({entry(gate, i), entry(up, i), entry(down, i)});
+    return mlps;
   };
 }
 

@@ -13,6 +13,9 @@ TakeExperts dense_mlp(TensorTable& tensors, const TensorNames& names, const Mode
 /// One MLP after the other, each with tensors of its own: those of expert 3 are called "mlp.experts.3." + name.
 TakeExperts separate_experts(TensorTable& tensors, const TensorNames& names, const ModelConfig& config);
 
+/// GGUF: all experts in one tensor, [experts, out, in], with biases [experts, out].
+TakeExperts stacked_experts(TensorTable& tensors, const TensorNames& names, const ModelConfig& config);
+
 /// gpt-oss in safetensors: all experts in one tensor, rows of gate and up alternating; MXFP4 in blocks and scales
 /// [experts, out, in / 32 …], or numbers with input and output exchanged [experts, in, out], which are turned round
 /// into buffers of `model`.

@@ -33,57 +33,36 @@ enum class ValueType : std::uint32_t {
   kFloat64 = 12
 };
 
-/// ggml_type numbers of the tensors that we read, and names of others that a user may meet.
+/// ggml_type numbers of the tensors that we read.
+constexpr std::pair<std::uint32_t, DataType> kDataTypes[] = {
+    {0, DataType::kF32},   {1, DataType::kF16},   {2, DataType::kQ4_0},  {3, DataType::kQ4_1},
+    {6, DataType::kQ5_0},  {7, DataType::kQ5_1},  {8, DataType::kQ8_0},  {12, DataType::kQ4_K},
+    {13, DataType::kQ5_K}, {14, DataType::kQ6_K}, {30, DataType::kBF16}, {39, DataType::kMxfp4Ggml}};
+
+/// Others that a user may meet.
+constexpr std::pair<std::uint32_t, std::string_view> kUnsupportedTypes[] = {
+    {9, "Q8_1"},   {10, "Q2_K"},   {11, "Q3_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+    {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},
+    {26, "I32"},   {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"}};
+
 std::optional<DataType> data_type(std::uint32_t ggml_type) {
-  switch (ggml_type) {
-    case 0:
-      return DataType::kF32;
-    case 1:
-      return DataType::kF16;
-    case 2:
-      return DataType::kQ4_0;
-    case 3:
-      return DataType::kQ4_1;
-    case 8:
-      return DataType::kQ8_0;
-    case 30:
-      return DataType::kBF16;
-    default:
-      return std::nullopt;
+  for (const auto& [number, type] : kDataTypes) {
+    if (number == ggml_type) return type;
   }
+  return std::nullopt;
 }
 
 std::string ggml_type_name(std::uint32_t ggml_type) {
-  switch (ggml_type) {
-    case 6:
-      return "Q5_0";
-    case 7:
-      return "Q5_1";
-    case 9:
-      return "Q8_1";
-    case 10:
-      return "Q2_K";
-    case 11:
-      return "Q3_K";
-    case 12:
-      return "Q4_K";
-    case 13:
-      return "Q5_K";
-    case 14:
-      return "Q6_K";
-    case 15:
-      return "Q8_K";
-    case 39:
-      return "MXFP4";
-    default:
-      return "ggml type " + std::to_string(ggml_type);
+  for (const auto& [number, type_name] : kUnsupportedTypes) {
+    if (number == ggml_type) return std::string(type_name);
   }
+  return "ggml type " + std::to_string(ggml_type);
 }
 
 /// Walks the header from front to back; every read is checked against the end of the file.
 class Cursor {
  public:
-  Cursor(const std::filesystem::path& path, std::span<const std::byte> bytes) : path_(path), bytes_(bytes) {}
+  Cursor(const std::filesystem::path& path, MappedFile& file) : path_(path), file_(file), bytes_(file.bytes()) {}
 
   std::uint64_t position() const { return position_; }
   std::uint64_t remaining() const { return bytes_.size() - position_; }
@@ -95,7 +74,7 @@ class Cursor {
 
   template <typename T>
   T number() {
-    require(sizeof(T), 1);
+    require(sizeof(T));
     T value;
     std::memcpy(&value, bytes_.data() + position_, sizeof value);
     position_ += sizeof value;
@@ -104,7 +83,7 @@ class Cursor {
 
   std::string_view string() {
     const auto length = number<std::uint64_t>();
-    require(length, 1);
+    require(length);
     const std::string_view text(reinterpret_cast<const char*>(bytes_.data() + position_), length);
     position_ += length;
     return text;
@@ -121,13 +100,15 @@ class Cursor {
   }
 
  private:
-  void require(std::uint64_t count, std::uint64_t size) const {
-    if (count > remaining() / size) {
-      fail("needs " + std::to_string(count) + " bytes, but the file ends after " + std::to_string(remaining()));
+  void require(std::uint64_t bytes) {
+    if (bytes > remaining()) {
+      fail("needs " + std::to_string(bytes) + " bytes, but the file ends after " + std::to_string(remaining()));
     }
+    file_.fetch(position_ + bytes);
   }
 
   const std::filesystem::path& path_;
+  MappedFile& file_;
   std::span<const std::byte> bytes_;
   std::uint64_t position_ = 0;
 };
@@ -282,10 +263,9 @@ std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
 
 }  // namespace
 
-GgufFile::GgufFile(const std::filesystem::path& path)
-    : path_(path), contents_(std::make_shared<const MappedFile>(path)) {
+GgufFile::GgufFile(const std::filesystem::path& path) : path_(path), contents_(std::make_shared<MappedFile>(path)) {
   const std::span<const std::byte> bytes = contents_->bytes();
-  Cursor cursor(path_, bytes);
+  Cursor cursor(path_, *contents_);
   if (cursor.number<std::uint32_t>() != kMagic) cursor.fail("does not start with \"GGUF\"");
   const auto version = cursor.number<std::uint32_t>();
   if (version != 2 && version != 3) {
@@ -335,6 +315,13 @@ const T* GgufFile::find(std::string_view key, std::string_view type_name) const 
                 "The file is damaged or was written by a faulty converter. Fetch it again.");
   }
   return value;
+}
+
+bool GgufFile::holds_array(std::string_view key) const {
+  const auto found = metadata_.find(key);
+  return found != metadata_.end() && (std::holds_alternative<std::vector<std::int64_t>>(found->second) ||
+                                      std::holds_alternative<std::vector<double>>(found->second) ||
+                                      std::holds_alternative<std::vector<std::string_view>>(found->second));
 }
 
 std::optional<std::string_view> GgufFile::string(std::string_view key) const {

@@ -26,8 +26,8 @@ struct GgufTensor {
   Tensor tensor;
 };
 
-/// The whole header is parsed and checked on construction: every length, count and offset lies inside the file before
-/// it is used. All views are valid as long as the file is.
+/// The whole header is parsed and checked on construction, and nothing else is read (MappedFile::fetch): every length,
+/// count and offset lies inside the file before it is used. All views are valid as long as the file is.
 class GgufFile {
  public:
   /// Throws Error naming the path, the place in the file and what is wrong there.
@@ -45,18 +45,21 @@ class GgufFile {
   std::optional<std::span<const std::int64_t>> integers(std::string_view key) const;
   std::optional<std::span<const double>> reals(std::string_view key) const;
 
+  /// Some keys hold an array in some files and a single value in others.
+  bool holds_array(std::string_view key) const;
+
   /// In the order of the file. Shapes are ours, the reverse of ggml's.
   std::span<const GgufTensor> tensors() const { return tensors_; }
 
   /// The memory that all views point into.
-  const std::shared_ptr<const MappedFile>& contents() const { return contents_; }
+  const std::shared_ptr<MappedFile>& contents() const { return contents_; }
 
  private:
   template <typename T>
   const T* find(std::string_view key, std::string_view type_name) const;
 
   std::filesystem::path path_;
-  std::shared_ptr<const MappedFile> contents_;
+  std::shared_ptr<MappedFile> contents_;
   std::map<std::string_view, GgufValue> metadata_;
   std::vector<GgufTensor> tensors_;
 };

@@ -31,7 +31,7 @@ void add_one(Tensor& norm, Model& model) {
   for (float& value : values) value += 1;
   const auto bytes = std::as_bytes(std::span(values));
   model.buffers.push_back(std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end()));
-  norm = {.type = DataType::kF32, .shape = norm.shape, .bytes = *model.buffers.back()};
+  norm = {.type = DataType::kF32, .shape = norm.shape, .bytes = *model.buffers.back(), .name = norm.name};
 }
 
 void add_one_to_norms(Model& model) {
@@ -53,6 +53,7 @@ Model load_hugging_face_model(const std::filesystem::path& path) {
 
   const HuggingFaceModel description = parse_hugging_face_config(json, config_path.string());
   Safetensors safetensors = open_safetensors(path);
+  for (const auto& file : safetensors.files) file->fetch_all();
   Model model;
   model.config = description.config;
   model.weights = take_weights(safetensors.tensors, description.names, description.config,
@@ -63,7 +64,7 @@ Model load_hugging_face_model(const std::filesystem::path& path) {
                 "The files are incomplete. Fetch them again.");
   }
   if (description.norms_are_offsets) add_one_to_norms(model);
-  model.files = std::move(safetensors.files);
+  model.files.assign(safetensors.files.begin(), safetensors.files.end());
   return model;
 }
 

@@ -7,7 +7,7 @@
 
 namespace gpuinfer::model {
 
-/// The .gguf file `path`; architecture "llama". Throws Error.
+/// The .gguf file `path`. Throws Error.
 Model load_gguf_model(const std::filesystem::path& path);
 
 /// The folder `path` with config.json and safetensors. Throws Error.

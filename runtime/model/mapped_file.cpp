@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -44,6 +45,7 @@ class FileDescriptor {
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -66,30 +68,32 @@ bool on_network(int fd) {
   }
 }
 
-/// Reads [offset, end) of `fd` to the same place in `data`; returns 0 or an errno value (EIO where the file ended
-/// early).
+/// What read_range() returns where the file ended early; errno values are positive.
+constexpr int kEndedEarly = -1;
+
+/// Reads [offset, end) of `fd` to the same place in `data`; returns 0, an errno value, or kEndedEarly.
 int read_range(int fd, std::byte* data, std::size_t offset, std::size_t end) {
   while (offset < end) {
     const ssize_t count = ::pread(fd, data + offset, end - offset, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno;
-    if (count == 0) return EIO;
+    if (count == 0) return kEndedEarly;
     offset += static_cast<std::size_t>(count);
   }
   return 0;
 }
 
-/// Several threads take the next kReadBytes each until the file is read; returns 0 or the first errno value.
-int read_whole(int fd, std::byte* data, std::size_t size) {
-  std::atomic<std::size_t> next{0};
+/// Several threads take the next kReadBytes of [begin, end) each until all is read; returns 0 or the first error.
+int read_in_parallel(int fd, std::byte* data, std::size_t begin, std::size_t end) {
+  std::atomic<std::size_t> next{begin};
   std::atomic<int> error{0};
   const auto reader = [&] {
-    for (std::size_t offset = 0; error == 0 && (offset = next.fetch_add(kReadBytes)) < size;) {
-      if (const int e = read_range(fd, data, offset, std::min(size, offset + kReadBytes)); e != 0) error = e;
+    for (std::size_t offset = 0; error == 0 && (offset = next.fetch_add(kReadBytes)) < end;) {
+      if (const int e = read_range(fd, data, offset, std::min(end, offset + kReadBytes)); e != 0) error = e;
     }
   };
   std::vector<std::jthread> readers;
-  for (std::size_t i = 1; i < std::min(kReaders, size / kReadBytes + 1); ++i) readers.emplace_back(reader);
+  for (std::size_t i = 1; i < std::min(kReaders, (end - begin) / kReadBytes + 1); ++i) readers.emplace_back(reader);
   reader();
   readers.clear();
   return error;
@@ -97,8 +101,8 @@ int read_whole(int fd, std::byte* data, std::size_t size) {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) {
-  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_(path) {
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail(path, "open", errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(path, "read", errno);
@@ -106,23 +110,48 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   if (status.st_size == 0) throw Error(path.string() + ": the file is empty", "Fetch it again.");
   size_ = static_cast<std::size_t>(status.st_size);
 
-  mapped_ = !on_network(fd.get());
-  void* memory = mapped_ ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0)
-                         : ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) fail(path, mapped_ ? "map" : "find memory for", errno);
+  const bool mapped = access == Access::kByFileSystem && !on_network(fd.get());
+  void* memory = mapped ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0)
+                        : ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail(path, mapped ? "map" : "find memory for", errno);
   data_ = static_cast<std::byte*>(memory);
-  if (mapped_) {
+  if (mapped) {
     ::madvise(memory, size_, MADV_WILLNEED);
-  } else if (const int error = read_whole(fd.get(), data_, size_); error != 0) {
-    ::munmap(memory, size_);
-    fail(path, "read", error);
+    mapping_ = std::make_unique<WatchedMapping>(data_, size_);
+  } else {
+    fd_ = fd.release();
   }
 }
 
-MappedFile::~MappedFile() { ::munmap(data_, size_); }
+MappedFile::~MappedFile() {
+  mapping_.reset();
+  ::munmap(data_, size_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void MappedFile::fetch(std::size_t end) {
+  if (mapping_ != nullptr || end <= fetched_) return;
+  // Never less than a whole read, so that a header is not fetched number by number.
+  end = std::min(size_, std::max(end, fetched_ + kReadBytes));
+  const int error = read_in_parallel(fd_, data_, fetched_, end);
+  if (error == kEndedEarly) throw Error(path_.string() + ": became shorter while it was read", "Fetch the file again.");
+  if (error != 0) fail(path_, "read", error);
+  fetched_ = end;
+  if (fetched_ == size_) {
+    ::close(fd_);
+    fd_ = -1;
+  }
+}
+
+void MappedFile::check() const {
+  if (mapping_ == nullptr || !mapping_->failed()) return;
+  throw Error(path_.string() +
+                  ": a part of the file cannot be read: the disk failed, or the file was cut short while it was in use",
+              "Check the disk, fetch the file again, and start again.");
+}
 
 void MappedFile::release_pages() const {
-  if (mapped_) ::madvise(data_, size_, MADV_DONTNEED);
+  if (mapping_ != nullptr && !mapping_->failed()) ::madvise(data_, size_, MADV_DONTNEED);
 }
 
 }  // namespace gpuinfer::model

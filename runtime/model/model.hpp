@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -45,6 +46,10 @@ struct Weights {
   Tensor norm;     ///< [hidden]
   Tensor lm_head;  ///< [vocab, hidden]; the embedding itself where the two are tied
 };
+
+/// Calls `visit` with every tensor that is not empty; with a tied lm_head too.
+void for_each_tensor(Weights& weights, const std::function<void(Tensor&)>& visit);
+void for_each_tensor(const Weights& weights, const std::function<void(const Tensor&)>& visit);
 
 struct Model {
   ModelConfig config;

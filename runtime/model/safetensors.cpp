@@ -84,14 +84,16 @@ void add_tensor(TensorTable& tensors, const std::filesystem::path& file, const s
 
 /// Adds the tensors of one file, those in `wanted` only where that is given.
 void add_file(Safetensors& all, const std::filesystem::path& file, const std::set<std::string>* wanted) {
-  const auto contents = std::make_shared<const MappedFile>(file);
+  const auto contents = std::make_shared<MappedFile>(file);
   const std::span<const std::byte> bytes = contents->bytes();
   std::uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes) fail(file, "too short for a safetensors file");
+  contents->fetch(sizeof header_bytes);
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   const std::uint64_t limit = std::min<std::uint64_t>(kMaximumHeaderBytes, bytes.size() - sizeof header_bytes);
   if (header_bytes > limit) fail(file, "a header of " + std::to_string(header_bytes) + " bytes cannot fit");
 
+  contents->fetch(sizeof header_bytes + header_bytes);
   const SortedJson header = parse_object(file, {reinterpret_cast<const char*>(bytes.data() + sizeof header_bytes),
                                                 static_cast<std::size_t>(header_bytes)});
   const std::span<const std::byte> data = bytes.subspan(sizeof header_bytes + header_bytes);

@@ -13,12 +13,13 @@ namespace gpuinfer::model {
 struct Safetensors {
   TensorTable tensors;
   /// The memory that the tensors point into.
-  std::vector<std::shared_ptr<const MappedFile>> files;
+  std::vector<std::shared_ptr<MappedFile>> files;
 };
 
-/// The tensors of `folder`: those that model.safetensors.index.json names, from the files that it names (the index is
-/// the truth: gpt-oss numbers its three shards "of-00002"), or else all of model.safetensors. Every length and offset
-/// is checked against its file. Throws Error naming file and tensor.
+/// The tensors of `folder`, of which only the headers have been read (MappedFile::fetch): those that
+/// model.safetensors.index.json names, from the files that it names (the index is the truth: gpt-oss numbers its three
+/// shards "of-00002"), or else all of model.safetensors. Every length and offset is checked against its file. Throws
+/// Error naming file and tensor.
 Safetensors open_safetensors(const std::filesystem::path& folder);
 
 }  // namespace gpuinfer::model

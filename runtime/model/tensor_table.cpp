@@ -19,6 +19,7 @@ std::string place_of(const std::filesystem::path& path, const std::string& tenso
 }  // namespace
 
 void TensorTable::add(std::string name, Tensor tensor) {
+  tensor.name = name;
   const auto [place, added] = tensors_.emplace(std::move(name), std::move(tensor));
   if (!added) throw Error(path_.string() + ": tensor '" + place->first + "' is there twice");
 }

@@ -22,7 +22,41 @@ class Group {
   std::string prefix_;
 };
 
+/// For both kinds of constness.
+template <typename W, typename Visit>
+void visit_all(W& weights, const Visit& visit) {
+  const auto tensor = [&](auto& one) {
+    if (!one.empty()) visit(one);
+  };
+  const auto linear = [&](auto& one) {
+    tensor(one.weight);
+    tensor(one.bias);
+  };
+  tensor(weights.embedding);
+  for (auto& layer : weights.layers) {
+    tensor(layer.input_norm);
+    for (auto* one : {&layer.q, &layer.k, &layer.v}) linear(*one);
+    for (auto* one : {&layer.q_norm, &layer.k_norm, &layer.sinks}) tensor(*one);
+    linear(layer.o);
+    tensor(layer.attention_output_norm);
+    tensor(layer.mlp_norm);
+    linear(layer.router);
+    for (auto& expert : layer.experts) {
+      for (auto* one : {&expert.gate, &expert.up, &expert.down}) linear(*one);
+    }
+    tensor(layer.mlp_output_norm);
+  }
+  tensor(weights.norm);
+  tensor(weights.lm_head);
+}
+
 }  // namespace
+
+void for_each_tensor(Weights& weights, const std::function<void(Tensor&)>& visit) { visit_all(weights, visit); }
+
+void for_each_tensor(const Weights& weights, const std::function<void(const Tensor&)>& visit) {
+  visit_all(weights, visit);
+}
 
 Mlp take_mlp(TensorTable& tensors, const std::string& prefix, const MlpNames& names, const ModelConfig& config) {
   const Group group(tensors, prefix);

@@ -44,9 +44,10 @@ void append_array(std::string& out, std::string_view key, std::uint32_t type, co
 }
 
 std::uint32_t ggml_type(DataType type) {
-  static const std::map<DataType, std::uint32_t> kTypes = {{DataType::kF32, 0},  {DataType::kF16, 1},
-                                                           {DataType::kQ4_0, 2}, {DataType::kQ4_1, 3},
-                                                           {DataType::kQ8_0, 8}, {DataType::kBF16, 30}};
+  static const std::map<DataType, std::uint32_t> kTypes = {
+      {DataType::kF32, 0},   {DataType::kF16, 1},   {DataType::kQ4_0, 2},  {DataType::kQ4_1, 3},
+      {DataType::kQ5_0, 6},  {DataType::kQ5_1, 7},  {DataType::kQ8_0, 8},  {DataType::kQ4_K, 12},
+      {DataType::kQ5_K, 13}, {DataType::kQ6_K, 14}, {DataType::kBF16, 30}, {DataType::kMxfp4Ggml, 39}};
   return kTypes.at(type);
 }
 

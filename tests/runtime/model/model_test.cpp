@@ -9,10 +9,12 @@
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "catch.hpp"
+#include "fixture_gguf.hpp"
 #include "gguf_writer.hpp"
 #include "runtime/model/hugging_face_config.hpp"
 #include "runtime/model/rope.hpp"
 #include "runtime/model/safetensors.hpp"
+#include "temporary_folder.hpp"
 #include "tiny_model.hpp"
 
 namespace gpuinfer::model {
@@ -22,72 +24,80 @@ std::string_view text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Rows in the order in which llama.cpp's converter writes q and k: its row 2i + j of a head is Hugging Face's row
-/// j·head_dim/2 + i (LlamaModel.permute of convert_hf_to_gguf.py).
-std::string interleave(const Tensor& tensor, std::int64_t head_dim) {
-  std::string rows;
-  for (std::int64_t head = 0; head < tensor.rows() / head_dim; ++head) {
-    for (std::int64_t i = 0; i < head_dim / 2; ++i) {
-      for (std::int64_t j = 0; j < 2; ++j) rows += text(tensor.row(head * head_dim + j * head_dim / 2 + i));
+/// Every row as float32.
+std::vector<float> values_of(const Tensor& tensor) {
+  const auto columns = static_cast<std::size_t>(tensor.columns());
+  std::vector<float> values(static_cast<std::size_t>(tensor.empty() ? 0 : tensor.rows()) * columns);
+  for (std::size_t row = 0; row * columns < values.size(); ++row) {
+    dequantize_row(tensor, static_cast<std::int64_t>(row), std::span(values).subspan(row * columns, columns));
+  }
+  return values;
+}
+
+void check_same(const Linear& actual, const Linear& expected) {
+  CHECK(values_of(actual.weight) == values_of(expected.weight));
+  CHECK(values_of(actual.bias) == values_of(expected.bias));
+}
+
+void check_same(const LayerWeights& actual, const LayerWeights& expected) {
+  check_same(actual.q, expected.q);
+  check_same(actual.k, expected.k);
+  check_same(actual.v, expected.v);
+  check_same(actual.o, expected.o);
+  check_same(actual.router, expected.router);
+  for (const auto tensor :
+       {&LayerWeights::input_norm, &LayerWeights::q_norm, &LayerWeights::k_norm, &LayerWeights::sinks,
+        &LayerWeights::attention_output_norm, &LayerWeights::mlp_norm, &LayerWeights::mlp_output_norm}) {
+    CHECK(values_of(actual.*tensor) == values_of(expected.*tensor));
+  }
+  REQUIRE(actual.experts.size() == expected.experts.size());
+  for (std::size_t i = 0; i < expected.experts.size(); ++i) {
+    check_same(actual.experts[i].gate, expected.experts[i].gate);
+    check_same(actual.experts[i].up, expected.experts[i].up);
+    check_same(actual.experts[i].down, expected.experts[i].down);
+  }
+}
+
+void check_same(const ModelConfig& actual, const ModelConfig& expected) {
+  CHECK(actual.vocab_size == expected.vocab_size);
+  CHECK(actual.intermediate_size == expected.intermediate_size);
+  CHECK(actual.max_position_embeddings == expected.max_position_embeddings);
+  CHECK(actual.rms_norm_eps == expected.rms_norm_eps);
+  CHECK(actual.embedding_scale == expected.embedding_scale);
+  CHECK(actual.attention_scale == Approx(expected.attention_scale).epsilon(1e-7));
+  CHECK(actual.activation == expected.activation);
+  CHECK(actual.swiglu_limit == expected.swiglu_limit);
+  CHECK(actual.num_experts_per_tok == expected.num_experts_per_tok);
+  CHECK(actual.softmax_over_picked == expected.softmax_over_picked);
+  CHECK(actual.layers == expected.layers);
+  REQUIRE(actual.ropes.size() == expected.ropes.size());
+  for (std::size_t i = 0; i < expected.ropes.size(); ++i) {
+    CHECK(actual.ropes[i].magnitude == expected.ropes[i].magnitude);
+    const std::vector<double>& frequencies = actual.ropes[i].inverse_frequencies;
+    for (std::size_t k = 0; k < frequencies.size(); ++k) {
+      // Llama 3's factors are float32 in GGUF.
+      CHECK(frequencies[k] == Approx(expected.ropes[i].inverse_frequencies[k]).epsilon(1e-6));
     }
   }
-  return rows;
 }
 
-/// The model as llama.cpp's converter would write it.
-std::string to_gguf(const Model& model) {
-  const ModelConfig& config = model.config;
-  GgufWriter writer;
-  writer.add_string("general.architecture", "llama");
-  writer.add_uint32("llama.block_count", static_cast<std::uint32_t>(config.num_hidden_layers()));
-  writer.add_uint32("llama.context_length", static_cast<std::uint32_t>(config.max_position_embeddings));
-  writer.add_uint32("llama.embedding_length", static_cast<std::uint32_t>(config.hidden_size));
-  writer.add_uint32("llama.feed_forward_length", static_cast<std::uint32_t>(config.intermediate_size));
-  writer.add_uint32("llama.attention.head_count", static_cast<std::uint32_t>(config.num_attention_heads));
-  writer.add_uint32("llama.attention.head_count_kv", static_cast<std::uint32_t>(config.num_key_value_heads));
-  writer.add_uint32("llama.attention.key_length", static_cast<std::uint32_t>(config.head_dim));
-  writer.add_float32("llama.attention.layer_norm_rms_epsilon", config.rms_norm_eps);
-  const auto add = [&](const std::string& name, const Tensor& tensor) {
-    writer.add_tensor(name, tensor.type, tensor.shape, text(tensor.bytes));
-  };
-  const auto add_interleaved = [&](const std::string& name, const Tensor& tensor) {
-    writer.add_tensor(name, tensor.type, tensor.shape, interleave(tensor, config.head_dim));
-  };
-  add("token_embd.weight", model.weights.embedding);
-  add("output_norm.weight", model.weights.norm);
-  add("output.weight", model.weights.lm_head);
-  for (std::size_t i = 0; i < model.weights.layers.size(); ++i) {
-    const LayerWeights& layer = model.weights.layers[i];
-    const std::string prefix = "blk." + std::to_string(i) + ".";
-    add(prefix + "attn_norm.weight", layer.input_norm);
-    add_interleaved(prefix + "attn_q.weight", layer.q.weight);
-    add_interleaved(prefix + "attn_k.weight", layer.k.weight);
-    add(prefix + "attn_v.weight", layer.v.weight);
-    add(prefix + "attn_output.weight", layer.o.weight);
-    add(prefix + "ffn_norm.weight", layer.mlp_norm);
-    add(prefix + "ffn_gate.weight", layer.experts.front().gate.weight);
-    add(prefix + "ffn_up.weight", layer.experts.front().up.weight);
-    add(prefix + "ffn_down.weight", layer.experts.front().down.weight);
-  }
-  return writer.file();
-}
-
-TEST_CASE("a model is the same from a Hugging Face folder and from GGUF") {
-  const Model expected = load_model(find_model("runtime/fixtures/llama"));
-  const TemporaryFolder folder;
-  folder.write("any-name.gguf", to_gguf(expected));
-  const Model actual = load_model(find_model(folder.path()));
-
-  CHECK(actual.config.vocab_size == expected.config.vocab_size);
-  CHECK(actual.config.rms_norm_eps == expected.config.rms_norm_eps);
-  CHECK(actual.config.ropes == expected.config.ropes);
-  CHECK(text(actual.weights.lm_head.bytes) == text(expected.weights.lm_head.bytes));
-  for (std::size_t i = 0; i < expected.weights.layers.size(); ++i) {
-    const LayerWeights& layer = actual.weights.layers[i];
-    const LayerWeights& expected_layer = expected.weights.layers[i];
-    CHECK(text(layer.q.weight.bytes) == text(expected_layer.q.weight.bytes));
-    CHECK(text(layer.k.weight.bytes) == text(expected_layer.k.weight.bytes));
-    CHECK(text(layer.experts.front().down.weight.bytes) == text(expected_layer.experts.front().down.weight.bytes));
+TEST_CASE("a model is the same from a Hugging Face folder and from llama.cpp's GGUF of it") {
+  for (const char* name :
+       {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
+    DYNAMIC_SECTION(name) {
+      const Model expected = load_model(find_model(std::filesystem::path("runtime/fixtures") / name));
+      const TemporaryFolder folder;
+      folder.write("any-name.gguf", fixture_as_gguf(name));
+      const Model actual = load_model(find_model(folder.path()));
+      check_same(actual.config, expected.config);
+      CHECK(values_of(actual.weights.embedding) == values_of(expected.weights.embedding));
+      CHECK(values_of(actual.weights.norm) == values_of(expected.weights.norm));
+      CHECK(values_of(actual.weights.lm_head) == values_of(expected.weights.lm_head));
+      for (std::size_t i = 0; i < expected.weights.layers.size(); ++i) {
+        INFO("layer " << i);
+        check_same(actual.weights.layers[i], expected.weights.layers[i]);
+      }
+    }
   }
 }
 
@@ -112,6 +122,32 @@ TEST_CASE("elements of every type mean what ggml says") {
   CHECK((q4_1[0] == -1.5F && q4_1[1] == 2 && q4_1[16] == 5.5F));
   std::vector<float> q8_0 = values(DataType::kQ8_0, half + "\x7F\x80" + std::string(30, '\x02'), 32);
   CHECK((q8_0[0] == 63.5F && q8_0[1] == -64 && q8_0[31] == 1));
+}
+
+std::string from_hexadecimal(const std::string& digits) {
+  std::string bytes;
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+TEST_CASE("quantised blocks hold the numbers that ggml's package reads in them") {
+  const Json all = Json::parse(read_file("runtime/model/testdata/ggml_blocks.json"));
+  for (const DataType type : kGgmlQuantizedTypes) {
+    INFO(name(type));
+    const Json& blocks = all.at(std::string(name(type)));
+    const std::string bytes = from_hexadecimal(blocks.at("bytes"));
+    const std::string expected_bytes = from_hexadecimal(blocks.at("values"));
+    std::vector<float> expected(expected_bytes.size() / sizeof(float));
+    std::memcpy(expected.data(), expected_bytes.data(), expected_bytes.size());
+    const auto columns = static_cast<std::int64_t>(expected.size());
+    const Tensor tensor{.type = type, .shape = {columns}, .bytes = std::as_bytes(std::span(bytes))};
+    REQUIRE(tensor.row_bytes() == static_cast<std::int64_t>(bytes.size()));
+    std::vector<float> actual(expected.size());
+    dequantize_row(tensor, 0, actual);
+    CHECK(actual == expected);
+  }
 }
 
 TEST_CASE("what is at a path decides how it is loaded") {
@@ -253,21 +289,12 @@ TEST_CASE("gpt-oss's experts are the same from MXFP4 and from BF16, whose inputs
 
   const Model quantized = load_model(find_model(source));
   const Model dense = load_model(find_model(folder.path()));
-  const auto rows = [](const Tensor& tensor) {
-    std::vector<float> all(static_cast<std::size_t>(tensor.rows() * tensor.columns()));
-    for (std::int64_t row = 0; row < tensor.rows(); ++row) {
-      const auto columns = static_cast<std::size_t>(tensor.columns());
-      dequantize_row(tensor, row, std::span(all).subspan(static_cast<std::size_t>(row) * columns, columns));
-    }
-    return all;
-  };
   for (std::size_t e = 0; e < 8; ++e) {
     const Mlp& expected = quantized.weights.layers[3].experts[e];
     const Mlp& actual = dense.weights.layers[3].experts[e];
-    CHECK(rows(actual.gate.weight) == rows(expected.gate.weight));
-    CHECK(rows(actual.up.weight) == rows(expected.up.weight));
-    CHECK(rows(actual.down.weight) == rows(expected.down.weight));
-    CHECK(text(actual.up.bias.bytes) == text(expected.up.bias.bytes));
+    check_same(actual.gate, expected.gate);
+    check_same(actual.up, expected.up);
+    check_same(actual.down, expected.down);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "catch.hpp"
 #include "mutations.hpp"
 #include "runtime/model/model.hpp"
+#include "temporary_folder.hpp"
 #include "tiny_model.hpp"
 
 namespace gpuinfer::model {

@@ -1,11 +1,8 @@
 // Random weights in every stored type.
 #include "tiny_model.hpp"
 
-#include <stdlib.h>
-
 #include <bit>
 #include <cmath>
-#include <fstream>
 #include <random>
 #include <stdexcept>
 
@@ -19,26 +16,63 @@ void append(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-/// float16 of a number that is normal in it; the mantissa is cut.
+/// float16 of a number within its range; the mantissa is cut.
 std::uint16_t to_float16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
+  if (std::fabs(value) < 0x1p-14F) {  // subnormal: a multiple of 2^-24
+    return static_cast<std::uint16_t>((bits >> 16 & 0x8000) | static_cast<std::uint32_t>(std::fabs(value) * 0x1p24F));
+  }
   const std::uint32_t exponent = ((bits >> 23) & 0xFF) - 127 + 15;
   return static_cast<std::uint16_t>((bits >> 16 & 0x8000) | (exponent << 10) | (bits >> 13 & 0x3FF));
 }
 
+/// What a type's largest elements are in units of its scale.
+float largest_value(DataType type) {
+  switch (type) {
+    case DataType::kQ4_K:  // 15 times a scale of 63
+      return 15 * 63;
+    case DataType::kQ5_K:
+      return 31 * 63;
+    case DataType::kQ6_K:  // 32 times a scale of 127
+      return 32 * 127;
+    case DataType::kQ8_0:
+      return 127;
+    case DataType::kQ5_0:
+    case DataType::kQ5_1:
+      return 16;
+    default:
+      return 8;
+  }
+}
+
+void append_random_bytes(std::string& out, std::int64_t count, std::mt19937_64& random) {
+  for (std::int64_t i = 0; i < count; ++i) append(out, static_cast<std::uint8_t>(random()));
+}
+
 /// The magnitude is that of the largest elements; scales differ from block to block.
 void append_random_block(std::string& out, DataType type, float magnitude, std::mt19937_64& random) {
+  const std::size_t begin = out.size();
+  const auto rest = [&] { return block_bytes(type) - static_cast<std::int64_t>(out.size() - begin); };
   const float variation = std::uniform_real_distribution(0.5F, 1.0F)(random);
-  const float scale = magnitude * variation / (type == DataType::kQ8_0 ? 127.0F : 8.0F);
+  const float scale = magnitude * variation / largest_value(type);
+  if (type == DataType::kMxfp4Ggml) {
+    append(out, static_cast<std::uint8_t>(127 + std::ilogb(scale)));
+    return append_random_bytes(out, rest(), random);
+  }
+  if (type == DataType::kQ6_K) {
+    append_random_bytes(out, rest() - 2, random);
+    return append(out, to_float16(scale));
+  }
   append(out, to_float16(scale));
+  // A K type's minimum is subtracted, after it was multiplied by up to 63.
+  if (type == DataType::kQ4_K || type == DataType::kQ5_K) append(out, to_float16(magnitude / 63));
   if (type == DataType::kQ4_1) append(out, to_float16(scale * -7.5F));
-  const int bytes = type == DataType::kQ8_0 ? 32 : 16;
-  for (int i = 0; i < bytes; ++i) append(out, static_cast<std::uint8_t>(random()));
+  if (type == DataType::kQ5_1) append(out, to_float16(scale * -15.5F));
+  append_random_bytes(out, rest(), random);
 }
 
 void append_random_element(std::string& out, DataType type, float magnitude, std::mt19937_64& random) {
-  float value = std::uniform_real_distribution(-magnitude, magnitude)(random);
-  if (std::fabs(value) < 1e-3F) value = 1e-3F;  // stays normal in float16
+  const float value = std::uniform_real_distribution(-magnitude, magnitude)(random);
   if (type == DataType::kF32) append(out, value);
   if (type == DataType::kF16) append(out, to_float16(value));
   if (type == DataType::kBF16) append(out, static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16));
@@ -108,23 +142,6 @@ std::string tiny_llama_gguf(DataType type, bool tied) {
   norm("output_norm.weight");
   if (!tied) matrix("output.weight", M::kVocab, M::kHidden);
   return writer.file();
-}
-
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "gpuinfer-test-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
-  path_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::filesystem::path TemporaryFolder::write(const std::string& name, std::string_view contents) const {
-  std::ofstream file(path_ / name, std::ios::binary | std::ios::trunc);
-  file << contents;
-  return path_ / name;
 }
 
 }  // namespace gpuinfer::model

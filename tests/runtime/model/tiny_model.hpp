@@ -1,8 +1,8 @@
 // A small Llama with random weights as a GGUF file of any type, for tests of loaders and backends.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -16,26 +16,15 @@ struct TinyModel {
                                 kHeadDim = 24;
 };
 
+/// Every quantised type that a GGUF file may have.
+inline constexpr std::array kGgmlQuantizedTypes = {DataType::kQ4_0, DataType::kQ4_1, DataType::kQ5_0,
+                                                   DataType::kQ5_1, DataType::kQ8_0, DataType::kQ4_K,
+                                                   DataType::kQ5_K, DataType::kQ6_K, DataType::kMxfp4Ggml};
+
 /// Bytes of a random tensor of `type` with elements of about ±`magnitude`; the same for the same seed.
 std::string random_tensor(DataType type, std::int64_t elements, float magnitude, std::uint64_t seed);
 
 /// A whole file: matrices of `type`, norms of F32. `tied`: without an output matrix.
 std::string tiny_llama_gguf(DataType type, bool tied = false);
-
-/// An empty folder that is removed at the end of a test.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  /// Replaces a file's contents (without waiting for the disk); its path.
-  std::filesystem::path write(const std::string& name, std::string_view contents) const;
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace gpuinfer::model

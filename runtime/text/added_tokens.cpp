@@ -1,6 +1,7 @@
 #include "runtime/text/added_tokens.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/text/utf8.hpp"
 
@@ -19,22 +20,12 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), nodes_(1) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const std::string& content = tokens_[i].content;
     if (content.empty()) continue;
     begins_token_[static_cast<std::uint8_t>(content[0])] = true;
-    std::size_t at = 0;
-    for (const char byte : content) {
-      if (const Node* next = child(nodes_[at], byte)) {
-        at = static_cast<std::size_t>(next - nodes_.data());
-      } else {
-        nodes_[at].children.emplace_back(byte, nodes_.size());
-        at = nodes_.size();
-        nodes_.emplace_back();
-      }
-    }
-    nodes_[at].token = i;
+    trie_.insert(content, static_cast<std::uint32_t>(i));
   }
 }
 
@@ -60,22 +51,13 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, const M
   return parts;
 }
 
-const AddedTokens::Node* AddedTokens::child(const Node& node, char byte) const {
-  const auto found =
-      std::find_if(node.children.begin(), node.children.end(), [byte](const auto& next) { return next.first == byte; });
-  return found == node.children.end() ? nullptr : &nodes_[found->second];
-}
-
 const AddedToken* AddedTokens::longest_at(std::string_view text, std::size_t begin, const MayBe& may_be) const {
   const AddedToken* longest = nullptr;
-  const Node* node = &nodes_[0];
-  for (std::size_t end = begin; end < text.size();) {
-    node = child(*node, text[end++]);
-    if (!node) break;
-    if (!node->token) continue;
-    const AddedToken& token = tokens_[*node->token];
+  trie_.find_prefixes(text.substr(begin), [&](std::size_t length, std::uint32_t index) {
+    const AddedToken& token = tokens_[index];
+    const std::size_t end = begin + length;
     if ((!token.single_word || stands_alone(text, begin, end)) && may_be(token, begin, end)) longest = &token;
-  }
+  });
   return longest;
 }
 

@@ -5,12 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "runtime/text/tokenizer_spec.hpp"
+#include "runtime/text/trie.hpp"
 
 namespace gpuinfer::text {
 
@@ -34,18 +33,12 @@ class AddedTokens {
   std::vector<Part> split(std::string_view text, const MayBe& may_be) const;
 
  private:
-  /// A node of the trie of all contents.
-  struct Node {
-    std::vector<std::pair<char, std::size_t>> children;
-    std::optional<std::size_t> token;
-  };
-
-  const Node* child(const Node& node, char byte) const;
   /// The longest allowed token that begins at `begin`.
   const AddedToken* longest_at(std::string_view text, std::size_t begin, const MayBe& may_be) const;
 
   std::vector<AddedToken> tokens_;
-  std::vector<Node> nodes_;
+  /// Of indices into tokens_.
+  Trie trie_;
   std::array<bool, 256> begins_token_{};
 };
 

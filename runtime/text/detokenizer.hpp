@@ -8,7 +8,8 @@
 
 namespace gpuinfer::text {
 
-/// The pieces that add() and finish() return, put together, are what Tokenizer::decode() makes of all the ids.
+/// The pieces that add() and finish() return, put together, are what Tokenizer::decode() makes of all the ids; but the
+/// text goes on after a prompt, so the space at its start that decode() may drop is kept.
 class Detokenizer {
  public:
   /// `tokenizer` outlives the detokenizer.

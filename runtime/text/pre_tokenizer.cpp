@@ -1,122 +1,65 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "runtime/text/pre_tokenizer.hpp"
 
-#include <pcre2.h>
-
-#include <utility>
-
-#include "base/error.hpp"
-
 namespace gpuinfer::text {
-namespace {
 
-struct Free {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-  void operator()(pcre2_jit_stack* stack) const { pcre2_jit_stack_free(stack); }
-};
-
-/// What a match writes to; one for each call, because threads share the patterns.
-struct MatchState {
-  std::unique_ptr<pcre2_match_data, Free> data{pcre2_match_data_create(1, nullptr)};
-  std::unique_ptr<pcre2_match_context, Free> context{pcre2_match_context_create(nullptr)};
-  std::unique_ptr<pcre2_jit_stack, Free> stack{pcre2_jit_stack_create(32 << 10, 8 << 20, nullptr)};
-
-  MatchState() { pcre2_jit_stack_assign(context.get(), nullptr, stack.get()); }
-};
-
-std::string message(int code) {
-  PCRE2_UCHAR text[256];
-  pcre2_get_error_message(code, text, sizeof text);
-  return reinterpret_cast<const char*>(text);
+PreTokenizer::Step::Step(const Split& split, SplitEngine engine) : behavior_(split.behavior), invert_(split.invert) {
+  if (engine == SplitEngine::kFastest && behavior_ == SplitBehavior::kIsolated) {
+    scanner_ = find_split_scanner(split.pattern);
+  }
+  if (!scanner_) regex_.emplace(split.pattern);
 }
 
-/// PCRE2 counts U+180E (Mongolian vowel separator) as white space, Oniguruma (as Unicode since 6.3) does not: \s and \S
-/// are spelled out.
-std::string to_pcre2(std::string_view pattern) {
-  constexpr std::string_view kSpace = R"(\t-\r\x{85}\p{Z})";
-  std::string translated;
-  bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char escaped = pattern[++i];
-      if (escaped == 's')
-        (translated += in_class ? "" : "[").append(kSpace) += in_class ? "" : "]";
-      else if (escaped == 'S' && !in_class)
-        (translated += "[^").append(kSpace) += "]";
-      else
-        (translated += c) += escaped;
-      continue;
-    }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    translated += c;
+void PreTokenizer::Step::cut(std::string_view text, std::vector<std::string_view>& pieces) const {
+  if (!scanner_) {
+    cut_at_matches(text, pieces);
+    return;
   }
-  return translated;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = scanner_(text, begin);
+    pieces.push_back(text.substr(begin, end - begin));
+    begin = end;
+  }
 }
 
-}  // namespace
+void PreTokenizer::Step::cut_at_matches(std::string_view text, std::vector<std::string_view>& pieces) const {
+  std::size_t piece_begin = 0;  // of the piece that is not complete
+  bool previous_is_match = false;
+  const auto finish_piece = [&](std::size_t end) {
+    if (end > piece_begin) pieces.push_back(text.substr(piece_begin, end - piece_begin));
+    piece_begin = end;
+  };
+  // Matches and what lies between them, from left to right.
+  const auto add = [&](std::size_t begin, std::size_t end, bool is_match) {
+    if (begin == end) return;
+    const bool joins_previous = behavior_ == SplitBehavior::kMergedWithPrevious && is_match && !previous_is_match;
+    const bool previous_joins = behavior_ == SplitBehavior::kMergedWithNext && previous_is_match && !is_match;
+    if (!joins_previous && !previous_joins) finish_piece(begin);
+    if (is_match && behavior_ == SplitBehavior::kRemoved) piece_begin = end;
+    previous_is_match = is_match;
+  };
 
-class PreTokenizer::Pattern {
- public:
-  explicit Pattern(const std::string& pattern) : source_(pattern) {
-    int error = 0;
-    std::size_t offset = 0;
-    const std::string translated = to_pcre2(pattern);
-    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                              PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
-    if (!code_) {
-      throw Error("the tokenizer's split pattern '" + source_ + "' cannot be compiled: " + message(error) + " near '" +
-                      translated.substr(offset, 20) + "'",
-                  "Only what PCRE2 understands is supported.");
-    }
-    pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);  // where there is no JIT, pcre2_match interprets
-  }
-
-  /// Appends the matches in `text` and what lies between them.
-  void split(std::string_view text, MatchState& state, std::vector<std::string_view>& pieces) const {
-    std::size_t done = 0;
-    while (done < text.size()) {
-      const int found = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done,
-                                    PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, state.data.get(), state.context.get());
-      if (found == PCRE2_ERROR_NOMATCH) break;
-      if (found < 0) {
-        throw Error("the tokenizer's split pattern '" + source_ + "' failed on a text of " +
-                        std::to_string(text.size()) + " bytes: " + message(found),
-                    "Send a shorter text, or report the model's pattern.");
-      }
-      const std::size_t* match = pcre2_get_ovector_pointer(state.data.get());
-      if (match[0] > done) pieces.push_back(text.substr(done, match[0] - done));
-      pieces.push_back(text.substr(match[0], match[1] - match[0]));
-      done = match[1];
-    }
-    if (done < text.size()) pieces.push_back(text.substr(done));
-  }
-
- private:
-  std::string source_;
-  std::unique_ptr<pcre2_code, Free> code_;
-};
-
-PreTokenizer::PreTokenizer(const std::vector<std::string>& patterns) {
-  for (const std::string& pattern : patterns) patterns_.emplace_back(pattern);
+  std::size_t done = 0;
+  regex_->find_all(text, [&](std::size_t begin, std::size_t end) {
+    add(done, begin, invert_);
+    add(begin, end, !invert_);
+    done = end;
+  });
+  add(done, text.size(), invert_);
+  finish_piece(text.size());
 }
 
-PreTokenizer::~PreTokenizer() = default;
-PreTokenizer::PreTokenizer(PreTokenizer&&) noexcept = default;
-PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
+PreTokenizer::PreTokenizer(const std::vector<Split>& splits, SplitEngine engine) {
+  for (const Split& split : splits) steps_.emplace_back(split, engine);
+}
 
 std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
   std::vector<std::string_view> pieces;
   if (text.empty()) return pieces;
   pieces.push_back(text);
-  MatchState state;
   std::vector<std::string_view> finer;
-  for (const Pattern& pattern : patterns_) {
+  for (const Step& step : steps_) {
     finer.clear();
-    for (const std::string_view piece : pieces) pattern.split(piece, state, finer);
+    for (const std::string_view piece : pieces) step.cut(piece, finer);
     pieces.swap(finer);
   }
   return pieces;

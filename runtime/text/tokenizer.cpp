@@ -1,79 +1,96 @@
 #include "runtime/text/tokenizer.hpp"
 
-#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
 #include "runtime/text/byte_alphabet.hpp"
+#include "runtime/text/byte_level_bpe.hpp"
+#include "runtime/text/sentencepiece_bpe.hpp"
+#include "runtime/text/sentencepiece_spelling.hpp"
+#include "runtime/text/unigram.hpp"
 #include "runtime/text/utf8.hpp"
 
 namespace gpuinfer::text {
 namespace {
 
-/// The bytes of every token and merge. Spellings outside GPT-2's alphabet are taken literally, as `tokenizers` does
-/// when it decodes.
-std::string bytes_of(const std::string& spelling) { return bytes_of_spelling(spelling).value_or(spelling); }
-
-/// Added tokens are found before the merges run. Without them among the merges' tokens, no text can be merged into a
-/// special token.
-ByteLevelBpe make_bpe(std::vector<std::string> bytes, const TokenizerSpec& spec) {
-  std::unordered_set<std::string> special;
-  for (const AddedToken& token : spec.added_tokens) {
-    if (!token.special) continue;
-    bytes[static_cast<std::size_t>(token.id)].clear();
-    special.insert(token.content);
-  }
-  std::vector<std::pair<std::string, std::string>> merges;
-  merges.reserve(spec.merges.size());
-  for (const auto& [left_spelling, right_spelling] : spec.merges) {
-    std::string left = bytes_of(left_spelling);
-    std::string right = bytes_of(right_spelling);
-    const bool has_special = special.count(left) || special.count(right) || special.count(left + right);
-    if (!has_special) merges.emplace_back(std::move(left), std::move(right));
-  }
-  return ByteLevelBpe(bytes, merges, spec.ignore_merges);
+/// Spellings outside GPT-2's alphabet are taken literally, as `tokenizers` does when it decodes.
+std::string decoded_bytes(const std::string& spelling, Spelling kind) {
+  if (kind == Spelling::kSentencePiece) return bytes_of_sentencepiece(spelling);
+  return bytes_of_spelling(spelling).value_or(spelling);
 }
 
 std::vector<std::string> bytes_by_id(const TokenizerSpec& spec) {
   std::vector<std::string> bytes;
   bytes.reserve(spec.tokens.size());
-  for (const std::string& spelling : spec.tokens) bytes.push_back(bytes_of(spelling));
+  for (const std::string& spelling : spec.tokens) bytes.push_back(decoded_bytes(spelling, spec.spelling));
   for (const AddedToken& token : spec.added_tokens) {
     if (token.id < 0 || static_cast<std::size_t>(token.id) >= bytes.size()) {
       throw Error("added token '" + token.content + "' has the id " + std::to_string(token.id) +
                       ", outside the vocabulary of " + std::to_string(bytes.size()) + " tokens",
                   "The tokenizer's file is damaged; fetch it again.");
     }
-    bytes[static_cast<std::size_t>(token.id)] = token.content;
+    // SentencePiece's decoders see added tokens like all others.
+    bytes[static_cast<std::size_t>(token.id)] =
+        spec.spelling == Spelling::kSentencePiece ? bytes_of_sentencepiece(token.content) : token.content;
   }
   return bytes;
+}
+
+std::vector<bool> special_ids(const TokenizerSpec& spec) {
+  std::vector<bool> special(spec.tokens.size(), false);
+  for (const AddedToken& token : spec.added_tokens) {
+    if (token.special) special[static_cast<std::size_t>(token.id)] = true;
+  }
+  return special;
+}
+
+/// The model without special tokens, so that no text can be merged into one.
+std::unique_ptr<const TextModel> make_model(TokenizerSpec spec, const std::vector<bool>& special) {
+  const auto is_special = [&](TokenId id) { return special[static_cast<std::size_t>(id)]; };
+  for (std::size_t i = 0; i < spec.tokens.size(); ++i) {
+    if (special[i]) spec.tokens[i].clear();
+  }
+  if (const auto* unigram = std::get_if<UnigramSpec>(&spec.model)) {
+    return std::make_unique<Unigram>(spec.tokens, *unigram, spec.unknown, spec.byte_fallback);
+  }
+  auto& bpe = std::get<BpeSpec>(spec.model);
+  std::erase_if(bpe.merges, [&](const Merge& merge) {
+    return is_special(merge.left) || is_special(merge.right) || is_special(merge.merged);
+  });
+  if (spec.spelling == Spelling::kSentencePiece) {
+    return std::make_unique<SentencePieceBpe>(spec.tokens, bpe, spec.unknown, spec.byte_fallback);
+  }
+  for (std::string& token : spec.tokens) token = bytes_of_spelling(token).value_or("");
+  return std::make_unique<ByteLevelBpe>(spec.tokens, bpe);
 }
 
 }  // namespace
 
 Tokenizer::Tokenizer(TokenizerSpec spec)
     : bytes_(bytes_by_id(spec)),
-      special_(bytes_.size(), false),
+      special_(special_ids(spec)),
       added_tokens_(spec.added_tokens),
-      pre_tokenizer_(spec.split_patterns),
-      bpe_(make_bpe(bytes_, spec)) {
-  for (const AddedToken& token : spec.added_tokens) {
-    special_[static_cast<std::size_t>(token.id)] = token.special;
-    added_ids_.emplace(token.content, token.id);
-  }
+      normalizer_(spec.normalization),
+      pre_tokenizer_(spec.splits),
+      strip_leading_space_(spec.strip_leading_space) {
+  for (const AddedToken& token : spec.added_tokens) added_ids_.emplace(token.content, token.id);
+  model_ = make_model(std::move(spec), special_);
 }
 
 std::vector<TokenId> Tokenizer::encode(const MarkedText& text) const {
   const auto may_be = [&](const AddedToken& token, std::size_t begin, std::size_t end) {
-    return !token.special || text.is_all(Origin::kTemplate, begin, end);
+    return !is_special(token.id) || text.is_all(Origin::kTemplate, begin, end);
   };
   std::vector<TokenId> ids;
+  std::string buffer;
   for (const AddedTokens::Part& part : added_tokens_.split(text.str(), may_be)) {
     if (part.token) {
       ids.push_back(part.token->id);
       continue;
     }
-    for (const std::string_view piece : pre_tokenizer_.split(part.text)) bpe_.encode(piece, ids);
+    const bool first = part.text.data() == text.str().data();
+    const std::string_view normalized = normalizer_.apply(part.text, first, buffer);
+    for (const std::string_view piece : pre_tokenizer_.split(normalized)) model_->encode(piece, ids);
   }
   return ids;
 }
@@ -83,7 +100,8 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, SpecialTokens specia
   for (const TokenId id : ids) {
     if (special == SpecialTokens::kKeep || !is_special(id)) bytes += token_bytes(id);
   }
-  return to_valid_utf8(bytes);
+  const bool strip = strip_leading_space_ && bytes.starts_with(' ');
+  return to_valid_utf8(std::string_view(bytes).substr(strip ? 1 : 0));
 }
 
 std::string_view Tokenizer::token_bytes(TokenId id) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,9 +11,10 @@
 #include <vector>
 
 #include "runtime/text/added_tokens.hpp"
-#include "runtime/text/byte_level_bpe.hpp"
 #include "runtime/text/marked_text.hpp"
+#include "runtime/text/normalizer.hpp"
 #include "runtime/text/pre_tokenizer.hpp"
+#include "runtime/text/text_model.hpp"
 #include "runtime/text/tokenizer_spec.hpp"
 #include "runtime/token.hpp"
 
@@ -28,15 +30,16 @@ class Tokenizer {
   explicit Tokenizer(TokenizerSpec spec);
 
   /// The ids of a text, without BOS. Special tokens are recognised only where all of their characters come from the
-  /// model's own template; in what a user wrote, "<|im_end|>" is just ten characters. Ordinary text is cut into words
+  /// model's own template; in what a user wrote, "<|im_end|>" is just ten characters, and the only special token that
+  /// it can become is the unknown one, where the file says that this is special. Ordinary text is cut into words
   /// without regard to origins, exactly as if it were one string.
   std::vector<TokenId> encode(const MarkedText& text) const;
   std::vector<TokenId> encode(std::string_view text, Origin origin = Origin::kUser) const {
     return encode(MarkedText(text, origin));
   }
 
-  /// The text of `ids`, in valid UTF-8 (U+FFFD where the tokens' bytes are not). Throws Error for an id that is not in
-  /// the vocabulary.
+  /// The text of `ids`, in valid UTF-8 (U+FFFD where the tokens' bytes are not), without the space that some tokenizers
+  /// put before every text. Throws Error for an id that is not in the vocabulary.
   std::string decode(std::span<const TokenId> ids, SpecialTokens special = SpecialTokens::kSkip) const;
 
   /// The exact bytes of a token, which may be part of a character; "" for an id without a token. Throws Error as
@@ -56,8 +59,10 @@ class Tokenizer {
   std::vector<bool> special_;       // by id
   std::unordered_map<std::string, TokenId> added_ids_;
   AddedTokens added_tokens_;
+  Normalizer normalizer_;
   PreTokenizer pre_tokenizer_;
-  ByteLevelBpe bpe_;
+  std::unique_ptr<const TextModel> model_;
+  bool strip_leading_space_;
 };
 
 }  // namespace gpuinfer::text

@@ -13,22 +13,17 @@ namespace {
 
 // ---- filters
 
-Value trim(const Value& input, const Arguments& arguments) {
-  expect_arguments(arguments, "trim", 0);
-  const MarkedText text = input.str();
-  const std::size_t end = length_without_trailing_space(text.str());
-  return text.slice(std::min(leading_space_length(text.str()), end), end);
+/// A filter that is also a method.
+Value call(std::string_view method, const Value& object, const Arguments& arguments) {
+  return find_method(method)(object, arguments);
 }
 
-// ASCII letters only: templates change the case of roles and of names in schemas.
-Value upper(const Value& input, const Arguments& arguments) {
-  expect_arguments(arguments, "upper", 0);
-  return input.str().map_bytes([](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-}
+Value trim(const Value& input, const Arguments& arguments) { return call("strip", input.str(), arguments); }
+Value upper(const Value& input, const Arguments& arguments) { return call("upper", input.str(), arguments); }
+Value lower(const Value& input, const Arguments& arguments) { return call("lower", input.str(), arguments); }
 
-Value lower(const Value& input, const Arguments& arguments) {
-  expect_arguments(arguments, "lower", 0);
-  return input.str().map_bytes([](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+Value items(const Value& input, const Arguments& arguments) {
+  return input.is_undefined() ? Value(List()) : call("items", input, arguments);
 }
 
 Value length(const Value& input, const Arguments& arguments) {
@@ -78,15 +73,6 @@ Value tojson(const Value& input, const Arguments& arguments) {
 Value string(const Value& input, const Arguments& arguments) {
   expect_arguments(arguments, "string", 0);
   return input.str();
-}
-
-Value items(const Value& input, const Arguments& arguments) {
-  expect_arguments(arguments, "items", 0);
-  if (input.is_undefined()) return List();
-  if (!input.dict()) wrong_kind("items", input);
-  List pairs;
-  for (const auto& [key, value] : *input.dict()) pairs.push_back(List{key, value});
-  return pairs;
 }
 
 Value list(const Value& input, const Arguments& arguments) {

@@ -134,7 +134,7 @@ Value replace_all(const Value& object, const Arguments& arguments) {
                  text_of("replace", arguments.positional[1]));
 }
 
-// ASCII letters only, as the filters of the same names.
+// ASCII letters only: templates change the case of roles and of names in schemas.
 Value upper(const Value& object, const Arguments& arguments) {
   expect_arguments(arguments, "upper", 0);
   return text_of("upper", object).map_bytes([](char c) {

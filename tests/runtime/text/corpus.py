@@ -86,3 +86,30 @@ def lines(count=12_000):
     makers = [value for value in locals().values() if callable(value)]
     fixed = ["", " ", "\n", "\r\n", "a" * 50_000, "ab" * 10_000, " " * 20_000, "\n" * 5_000, "é" * 5_000, "日本語" * 2_000, "0" * 5_000]
     return fixed + [makers[i % len(makers)]() for i in range(count - len(fixed))]
+
+
+def random_strings(count=100_000):
+    """Short strings of assigned characters of every category, half of them with ordinary text in between."""
+    rng = random.Random(51)
+    categories = characters_by_category()
+    names = sorted(categories)
+    words = [word for sentence in SENTENCES for word in sentence.split()]
+
+    def character():
+        return rng.choice(categories[rng.choice(names)])
+
+    def piece():
+        kind = rng.randrange(4)
+        return rng.choice(words)[:8] if kind == 0 else rng.choice(SPACES) if kind == 1 else character()
+
+    return ["".join((piece if i % 2 else character)() for _ in range(rng.randrange(1, 14))) for i in range(count)]
+
+
+def mixed_text(size=1_000_000):
+    """About `size` bytes of C++, Python, markdown and sentences in forty languages, mixed in blocks."""
+    repository = pathlib.Path(__file__).resolve().parents[3]
+    sources = [*repository.glob("runtime/**/*.?pp"), *repository.glob("tests/**/*.py"), *repository.glob("docs/*.md")]
+    blocks = [path.read_text("utf-8") for path in sorted(sources)] + ["\n".join(SENTENCES)] * 10
+    random.Random(3).shuffle(blocks)
+    text = "".join(blocks)
+    return (text * (size // len(text.encode()) + 1)).encode()[:size].decode("utf-8", "ignore")

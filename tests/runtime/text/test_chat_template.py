@@ -11,6 +11,7 @@ import jinja2.sandbox
 import pytest
 
 import gguf_tokenizer
+import packages
 import text_tool
 
 TEMPLATES = sorted((pathlib.Path(__file__).parent / "testdata" / "templates").glob("*.jinja"))
@@ -94,7 +95,8 @@ def assert_same(source, variables, ours):
 def test_templates_of_models(conversation):
     variables = CONVERSATIONS[conversation]
     smollm2 = gguf_tokenizer.read_metadata(text_tool.smollm2_gguf())["tokenizer.chat_template"]
-    sources = [smollm2] + [path.read_text("utf-8") for path in TEMPLATES]
+    real = [json.loads((packages.tokenizer_folder(name) / "tokenizer_config.json").read_text("utf-8"))["chat_template"] for name in ("qwen3", "gemma3")]
+    sources = [smollm2, *real, *(path.read_text("utf-8") for path in TEMPLATES)]
     for source, ours in zip(sources, render_with_ours([(source, variables) for source in sources])):
         assert_same(source, variables, ours)
 

@@ -1,9 +1,10 @@
 // The text/ library as a program, so that tests and benchmarks in Python can compare it with other implementations.
 // Each mode reads JSON values from standard input, one a line, and answers each with a line of JSON.
 //   encode MODEL    {"text": ..., "special": bool} to ids; MODEL is a tokenizer.json or a model's file or folder
+//   both MODEL      {"text": ...} to {"ids": ..., "text": their text, "stream": what a stream shows, put together}
 //   decode MODEL    ids to {"text": the whole, "pieces": what a stream shows token by token}
-//   time MODEL      {"text": ...} to {"ids": how many, "seconds": what encoding took}
-//   render          {"template": ..., "special_tokens": {...}, "variables": {...}, "now": seconds} to {"text"}
+//   time MODEL      {"text": ...} to {"ids": how many, "seconds": what encoding took, "load_seconds": what loading
+//   took} render          {"template": ..., "special_tokens": {...}, "variables": {...}, "now": seconds} to {"text"}
 #include <ctime>
 #include <iostream>
 #include <map>
@@ -12,7 +13,6 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/json.hpp"
 #include "runtime/model/model.hpp"
 #include "runtime/server/model_text.hpp"
@@ -26,7 +26,7 @@ namespace {
 using namespace gpuinfer;
 
 text::Tokenizer load_tokenizer(const std::string& path) {
-  if (path.ends_with(".json")) return text::Tokenizer(text::parse_tokenizer_json(read_file(path), path));
+  if (path.ends_with(".json")) return text::Tokenizer(text::read_tokenizer_json(path));
   return server::load_model_text(model::find_model(path)).tokenizer;
 }
 
@@ -44,12 +44,24 @@ Json decode(const text::Tokenizer& tokenizer, const Json& input) {
   return {{"text", tokenizer.decode(ids, text::SpecialTokens::kKeep)}, {"pieces", pieces}};
 }
 
-/// Processor time, so that a busy machine disturbs the figure little.
-Json time_encoding(const text::Tokenizer& tokenizer, const Json& input) {
-  const std::clock_t begin = std::clock();
+Json encode_and_decode(const text::Tokenizer& tokenizer, const Json& input) {
   const auto ids = tokenizer.encode(input.at("text").get_ref<const std::string&>());
-  const std::clock_t end = std::clock();
-  return {{"ids", ids.size()}, {"seconds", static_cast<double>(end - begin) / CLOCKS_PER_SEC}};
+  text::Detokenizer detokenizer(tokenizer, text::SpecialTokens::kKeep);
+  std::string stream;
+  for (const TokenId id : ids) stream += detokenizer.add(id);
+  stream += detokenizer.finish();
+  return {{"ids", ids}, {"text", tokenizer.decode(ids, text::SpecialTokens::kKeep)}, {"stream", stream}};
+}
+
+/// Processor time of this process so far, which a busy machine disturbs less than a clock on the wall.
+double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+double load_seconds = 0;
+
+Json time_encoding(const text::Tokenizer& tokenizer, const Json& input) {
+  const double begin = processor_seconds();
+  const auto ids = tokenizer.encode(input.at("text").get_ref<const std::string&>());
+  return {{"ids", ids.size()}, {"seconds", processor_seconds() - begin}, {"load_seconds", load_seconds}};
 }
 
 Json render(const Json& input) {
@@ -72,12 +84,13 @@ int run(std::string_view mode, int argc, char** argv) {
     answer_lines(render);
     return 0;
   }
-  if (argc != 3 || (mode != "encode" && mode != "decode" && mode != "time")) return 2;
+  static const std::map<std::string_view, Json (*)(const text::Tokenizer&, const Json&)> kModes = {
+      {"encode", encode}, {"both", encode_and_decode}, {"decode", decode}, {"time", time_encoding}};
+  const auto answer = kModes.find(mode);
+  if (argc != 3 || answer == kModes.end()) return 2;
   const text::Tokenizer tokenizer = load_tokenizer(argv[2]);
-  answer_lines([&](const Json& input) {
-    if (mode == "encode") return encode(tokenizer, input);
-    return mode == "decode" ? decode(tokenizer, input) : time_encoding(tokenizer, input);
-  });
+  load_seconds = processor_seconds();
+  answer_lines([&](const Json& input) { return answer->second(tokenizer, input); });
   return 0;
 }
 

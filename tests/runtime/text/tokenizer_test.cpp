@@ -11,6 +11,8 @@
 using namespace gpuinfer;
 using namespace gpuinfer::text;
 using text::testing::small_spec;
+using text::testing::small_vocabulary;
+using text::testing::SmallVocabulary;
 
 namespace {
 
@@ -39,7 +41,7 @@ TEST_CASE("merges make words, bytes the rest") {
 
 TEST_CASE("long words and short ones are merged alike") {
   TokenizerSpec spec = small_spec();
-  spec.split_patterns.clear();
+  spec.splits.clear();
   const Tokenizer tokenizer(spec);
   std::mt19937 random(1);
   for (int round = 0; round < 300; ++round) {
@@ -83,12 +85,21 @@ TEST_CASE("neither halves of a special token nor a merge make one") {
   before.append("<|a|>", Origin::kTemplate);
   CHECK(tokenizer.encode(before) == Ids{'<', kSpecial});
 
-  TokenizerSpec spec = small_spec();
-  spec.split_patterns.clear();
-  spec.ignore_merges = true;
-  spec.tokens.insert(spec.tokens.end(), {"<|", "a|>"});
-  spec.merges.insert(spec.merges.end(), {{"<", "|"}, {"<|", "a|>"}});
+  SmallVocabulary vocabulary = small_vocabulary();
+  vocabulary.tokens.insert(vocabulary.tokens.end(), {"<|", "a|>"});
+  vocabulary.merges.insert(vocabulary.merges.end(), {{"<", "|"}, {"<|", "a|>"}});
+  TokenizerSpec spec = small_spec(vocabulary, /*ignore_merges=*/true);
+  spec.splits.clear();
   CHECK(Tokenizer(spec).encode("<|a|>") == Ids{263, 'a', '|', '>'});
+}
+
+TEST_CASE("an id is special where one of its contents is") {
+  TokenizerSpec spec = small_spec();
+  spec.added_tokens.push_back({.id = kSpecial, .content = "<b>"});
+  const Tokenizer tokenizer(spec);
+  CHECK(tokenizer.is_special(kSpecial));
+  CHECK(tokenizer.encode("<b>") == bytes("<b>"));
+  CHECK(tokenizer.encode("<b>", Origin::kTemplate) == Ids{kSpecial});
 }
 
 TEST_CASE("words are cut without regard to origins") {
@@ -126,11 +137,12 @@ TEST_CASE("the flags of added tokens") {
 }
 
 TEST_CASE("ignore_merges takes whole pieces from the vocabulary") {
-  TokenizerSpec spec = small_spec();
-  spec.tokens.emplace_back("ole");  // no merges lead here
-  CHECK(Tokenizer(spec).encode("ole") == bytes("ole"));
-  spec.ignore_merges = true;
-  CHECK(Tokenizer(spec).encode("ole") == Ids{263});
+  SmallVocabulary vocabulary = small_vocabulary();
+  vocabulary.tokens.emplace_back("ole");  // no merges lead here
+  const Tokenizer tokenizer(small_spec(vocabulary));
+  CHECK(tokenizer.encode("ole") == bytes("ole"));
+  CHECK(tokenizer.encode("ole") == bytes("ole"));  // what is known by now is the same
+  CHECK(Tokenizer(small_spec(vocabulary, /*ignore_merges=*/true)).encode("ole") == Ids{263});
 }
 
 TEST_CASE("decoding") {
@@ -159,15 +171,17 @@ TEST_CASE("a byte without a token is left out, as in tokenizers") {
   CHECK(Tokenizer(spec).encode("helxlo") == Ids{kHello});
 }
 
-TEST_CASE("specs that do not fit together") {
+TEST_CASE("an added token outside the vocabulary") {
   TokenizerSpec spec = small_spec();
-  SECTION("a merge of what is not a token") {
-    spec.merges.emplace_back("x", "y");
-    CHECK_THROWS_WITH(Tokenizer(spec),
-                      Catch::Contains("merge 5 of the tokenizer has or makes 'xy', which is not a token"));
-  }
-  SECTION("an added token outside the vocabulary") {
-    spec.added_tokens[0].id = 263;
-    CHECK_THROWS_WITH(Tokenizer(spec), Catch::Contains("outside the vocabulary of 263"));
-  }
+  spec.added_tokens[0].id = 263;
+  CHECK_THROWS_WITH(Tokenizer(spec), Catch::Contains("outside the vocabulary of 263"));
+}
+
+TEST_CASE("stretches between added tokens are normalized") {
+  TokenizerSpec spec = small_spec();
+  spec.normalization = {normalization::Prepend{.text = " ", .unless_present = true}};
+  CHECK(Tokenizer(spec).encode("hello<think>hello<think> hello") ==
+        Ids{kSpaceHello, kThink, kSpaceHello, kThink, kSpaceHello});
+  spec.normalization = {normalization::Prepend{.text = " ", .only_first = true}};
+  CHECK(Tokenizer(spec).encode("hello<think>hello") == Ids{kSpaceHello, kThink, kHello});
 }

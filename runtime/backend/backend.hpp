@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "runtime/token.hpp"
 
@@ -11,6 +13,22 @@ namespace gpuinfer::backend {
 
 /// Tokens that one page of the KV cache holds.
 inline constexpr std::int64_t kPageTokens = 16;
+
+/// In a page table: no query will read this part of the sequence any more, so it has no page.
+inline constexpr std::int32_t kNoPage = -1;
+
+/// Layers whose keys and values share pages: those that see every position, or those with the same sliding window.
+struct KvGroup {
+  /// Positions that a query of these layers sees, its own included; nothing: all of them.
+  std::optional<std::int64_t> sliding_window = {};
+  /// Pages in the cache of these layers; their numbers are 0 .. pages-1.
+  std::int64_t pages = 0;
+
+  bool operator==(const KvGroup&) const = default;
+};
+
+/// Position p of a sequence lives in page table[p / kPageTokens].
+using PageTable = std::span<const std::int32_t>;
 
 /// For which tokens of a slice the logits are wanted.
 enum class Logits { kNone, kLast, kAll };
@@ -20,13 +38,16 @@ struct Slice {
   std::span<const TokenId> tokens;
   /// Position of tokens[0] in its sequence. Keys and values of all earlier positions are in the cache already.
   std::int64_t position = 0;
-  /// The sequence's page table: position p lives in page pages[p / kPageTokens]. Covers position + tokens.size().
-  std::span<const std::int32_t> pages;
+  /// The sequence's page table for each KV group of the backend. Each covers position + tokens.size(); what lies before
+  /// the window of tokens[0] may be kNoPage.
+  std::span<const PageTable> page_tables;
   Logits logits = Logits::kLast;
+  /// Whether the hidden states of all tokens are wanted, after the last norm.
+  bool hidden = false;
 };
 
-/// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: a slice's logits
-/// are the same bits whatever else is in the batch and however its sequence was cut into slices.
+/// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: what a slice gets
+/// is the same bits whatever else is in the batch and however its sequence was cut into slices.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -38,14 +59,16 @@ class Backend {
   virtual std::string description() const = 0;
 
   virtual std::int64_t vocab_size() const = 0;
+  virtual std::int64_t hidden_size() const = 0;
   /// The longest sequence that the model was made for.
   virtual std::int64_t max_position_embeddings() const = 0;
-  /// Pages in the KV cache; their numbers are 0 .. kv_pages()-1.
-  virtual std::int64_t kv_pages() const = 0;
+  /// At least one; the one without a window comes first where there is one.
+  virtual const std::vector<KvGroup>& kv_groups() const = 0;
 
-  /// Runs the slices and writes their logits, float32, one row of vocab_size() per wanted token, in the order of the
-  /// batch. `logits` has exactly that size.
-  virtual void forward(std::span<const Slice> batch, std::span<float> logits) = 0;
+  /// Runs the slices. Writes float32 rows in the order of the batch: to `logits` one of vocab_size() for each token
+  /// whose logits are wanted, to `hidden` one of hidden_size() for each token of the slices that want these. Both have
+  /// exactly that size.
+  virtual void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) = 0;
 };
 
 }  // namespace gpuinfer::backend

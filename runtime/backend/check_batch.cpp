@@ -11,18 +11,29 @@ void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(std::string("batch: ") + what);
 }
 
+bool outside(std::int64_t value, std::int64_t limit) { return value < 0 || value >= limit; }
+
+/// The pages that the slice's tokens read and write, in the layers of `group`.
+void check_page_table(PageTable table, const KvGroup& group, std::int64_t position, std::int64_t end) {
+  require(end <= std::ssize(table) * kPageTokens, "a page table is too short for its slice");
+  const std::int64_t first = group.sliding_window ? std::max<std::int64_t>(0, position + 1 - *group.sliding_window) : 0;
+  for (std::int64_t p = first / kPageTokens; p * kPageTokens < end; ++p) {
+    require(!outside(table[static_cast<std::size_t>(p)], group.pages), "a page is outside the cache");
+  }
+}
+
 void check_slice(const Backend& backend, const Slice& slice) {
-  const auto outside = [](std::int64_t value, std::int64_t limit) { return value < 0 || value >= limit; };
   const auto count = static_cast<std::int64_t>(slice.tokens.size());
   require(count > 0, "a slice has no tokens");
   require(!outside(slice.position, backend.max_position_embeddings()), "a position is outside the model's range");
   require(slice.position + count <= backend.max_position_embeddings(), "a slice ends outside the model's range");
-  require(slice.position + count <= static_cast<std::int64_t>(slice.pages.size()) * kPageTokens,
-          "a page table is too short for its slice");
   require(std::ranges::none_of(slice.tokens, [&](TokenId id) { return outside(id, backend.vocab_size()); }),
           "a token id is outside the vocabulary");
-  require(std::ranges::none_of(slice.pages, [&](std::int32_t page) { return outside(page, backend.kv_pages()); }),
-          "a page is outside the cache");
+  const std::vector<KvGroup>& groups = backend.kv_groups();
+  require(slice.page_tables.size() >= groups.size(), "a KV group has no page table");
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    check_page_table(slice.page_tables[g], groups[g], slice.position, slice.position + count);
+  }
 }
 
 }  // namespace
@@ -36,10 +47,19 @@ std::size_t count_logits_rows(std::span<const Slice> batch) {
   return rows;
 }
 
-void check_batch(const Backend& backend, std::span<const Slice> batch, std::span<const float> logits) {
+std::size_t count_hidden_rows(std::span<const Slice> batch) {
+  std::size_t rows = 0;
+  for (const Slice& slice : batch) rows += slice.hidden ? slice.tokens.size() : 0;
+  return rows;
+}
+
+void check_batch(const Backend& backend, std::span<const Slice> batch, std::span<const float> logits,
+                 std::span<const float> hidden) {
   for (const Slice& slice : batch) check_slice(backend, slice);
   require(logits.size() == count_logits_rows(batch) * static_cast<std::size_t>(backend.vocab_size()),
           "the space for logits has another size than the batch wants");
+  require(hidden.size() == count_hidden_rows(batch) * static_cast<std::size_t>(backend.hidden_size()),
+          "the space for hidden states has another size than the batch wants");
 }
 
 }  // namespace gpuinfer::backend

@@ -1,7 +1,6 @@
 // The backends of this build.
 #include "runtime/backend/select.hpp"
 
-#include <filesystem>
 #include <string>
 
 #include "base/error.hpp"
@@ -9,27 +8,56 @@
 #include "runtime/backend/cpu/cpu_backend.hpp"
 #include "runtime/backend/cpu/thread_count.hpp"
 #include "runtime/backend/reference/reference_backend.hpp"
+#ifdef GPUINFER_CUDA
+#include "runtime/backend/cuda/cuda_backend.hpp"
+#include "runtime/backend/cuda/device.hpp"
+#include "runtime/backend/cuda/device_model.hpp"
+#endif
 
 namespace gpuinfer::backend {
 namespace {
 
-const char* why_no_gpu() {
-  return std::filesystem::exists("/dev/nvidiactl") ? "a GPU is there, but this build has no CUDA backend"
-                                                   : "this machine shows no NVIDIA GPU";
+#ifdef GPUINFER_CUDA
+/// Null, with the reason, where there is no GPU or it cannot compute the model.
+std::unique_ptr<Backend> try_cuda(const model::Model& model, const std::vector<KvGroup>& kv_groups, int threads,
+                                  std::string& why_not) {
+  try {
+    return make_cuda_backend(model, kv_groups, threads);
+  } catch (const cuda::NoDevice& error) {
+    why_not = error.what();
+  } catch (const cuda::UnsupportedModel& error) {
+    why_not = error.what();
+  }
+  return nullptr;
 }
+#else
+constexpr const char* kNoCuda = "this build has no CUDA backend";
+
+std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const std::vector<KvGroup>&, int) {
+  throw Error(kNoCuda, "Take the image with CUDA, or build where nvcc is.");
+}
+
+std::unique_ptr<Backend> try_cuda(const model::Model&, const std::vector<KvGroup>&, int, std::string& why_not) {
+  why_not = kNoCuda;
+  return nullptr;
+}
+#endif
 
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<const model::Model> model,
-                                      std::int64_t kv_pages, int threads) {
-  if (name == "reference") return make_reference_backend(std::move(model), kv_pages);
-  if (name != "cpu" && name != "auto") {
-    throw Error("unknown backend '" + std::string(name) + "'", "Choose auto, cpu or reference.");
+                                      const std::vector<KvGroup>& kv_groups, int threads) {
+  const int usable = threads > 0 ? threads : usable_cpus();
+  if (name == "reference") return make_reference_backend(std::move(model), kv_groups);
+  if (name == "cuda") return make_cuda_backend(*model, kv_groups, usable);
+  if (name == "cpu") return make_cpu_backend(*model, kv_groups, usable);
+  if (name != "auto") {
+    throw Error("unknown backend '" + std::string(name) + "'", "Choose auto, cuda, cpu or reference.");
   }
-  auto backend = make_cpu_backend(*model, kv_pages, threads > 0 ? threads : usable_cpus());
-  if (name == "auto") {
-    log(LogLevel::kInfo, "backend chosen", {{"backend", backend->description()}, {"reason", why_no_gpu()}});
-  }
+  std::string why_no_gpu;
+  if (auto backend = try_cuda(*model, kv_groups, usable, why_no_gpu)) return backend;
+  auto backend = make_cpu_backend(*model, kv_groups, usable);
+  log(LogLevel::kInfo, "backend chosen", {{"backend", backend->description()}, {"reason", why_no_gpu}});
   return backend;
 }
 

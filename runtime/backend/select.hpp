@@ -9,9 +9,10 @@
 
 namespace gpuinfer::backend {
 
-/// "cpu", "reference", or "auto": the fastest that this machine and this build have, with a line in the log that says
-/// which and why. `threads` 0 means usable_cpus(). Throws Error where the name is unknown or the memory is not there.
+/// "cuda", "cpu", "reference", or "auto": the GPU where there is one that can be used, else the CPU with a line in the
+/// log that says why. `kv_groups` are those of make_kv_groups(), each with the pages that it is given. `threads` 0
+/// means usable_cpus(). Throws Error where the name is unknown, the memory is not there, or "cuda" has no GPU.
 std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<const model::Model> model,
-                                      std::int64_t kv_pages, int threads);
+                                      const std::vector<KvGroup>& kv_groups, int threads);
 
 }  // namespace gpuinfer::backend

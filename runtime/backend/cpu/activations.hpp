@@ -30,6 +30,8 @@ class Activations {
   float* floats(std::int64_t token) { return floats_.data() + token * columns_; }
   const float* floats(std::int64_t token) const { return floats_.data() + token * columns_; }
 
+  /// The two in the middle of every four columns are exchanged: the low bytes of the 16-bit halves of a word of four
+  /// weights meet the first two of these, the high bytes the last two.
   std::int16_t* values(std::int64_t token) { return values_.data() + token * columns_; }
   const std::int16_t* values(std::int64_t token) const { return values_.data() + token * columns_; }
 

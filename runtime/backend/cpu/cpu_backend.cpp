@@ -6,7 +6,7 @@
 #include <initializer_list>
 
 #include "runtime/backend/check_batch.hpp"
-#include "runtime/backend/cpu/attention.hpp"
+#include "runtime/backend/cpu/attention_batch.hpp"
 #include "runtime/backend/cpu/elementwise.hpp"
 #include "runtime/backend/cpu/kv_cache.hpp"
 #include "runtime/backend/cpu/matmul.hpp"
@@ -31,10 +31,13 @@ constexpr std::int64_t kMinimumGroupsPerTask = 4;
 struct Token {
   TokenId id;
   std::int64_t position;
-  std::span<const std::int32_t> pages;
+  std::span<const PageTable> page_tables;
   bool wants_logits;
+  bool wants_hidden;
 
-  std::int64_t page() const { return pages[static_cast<std::size_t>(position / kPageTokens)]; }
+  std::int64_t page(std::size_t group) const {
+    return page_tables[group][static_cast<std::size_t>(position / kPageTokens)];
+  }
 };
 
 std::vector<Token> tokens_of(std::span<const Slice> batch) {
@@ -42,17 +45,22 @@ std::vector<Token> tokens_of(std::span<const Slice> batch) {
   for (const Slice& slice : batch) {
     for (std::size_t i = 0; i < slice.tokens.size(); ++i) {
       const bool last = i + 1 == slice.tokens.size();
-      tokens.push_back({slice.tokens[i], slice.position + static_cast<std::int64_t>(i), slice.pages,
-                        slice.logits == Logits::kAll || (slice.logits == Logits::kLast && last)});
+      tokens.push_back({slice.tokens[i], slice.position + static_cast<std::int64_t>(i), slice.page_tables,
+                        slice.logits == Logits::kAll || (slice.logits == Logits::kLast && last), slice.hidden});
     }
   }
   return tokens;
 }
 
+KvType kv_type_of(const model::Model& model) {
+  const model::DataType type = model.weights.layers.front().k.weight.type;
+  return type == model::DataType::kF32 ? KvType::kFloat32 : KvType::kFloat16;
+}
+
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const model::Model& model, std::int64_t kv_pages, int threads)
-      : pool_(threads), model_(pack_model(model, pool_)), config_(model_.config), cache_(config_, kv_pages) {}
+  CpuBackend(const model::Model& model, const std::vector<KvGroup>& kv_groups, int threads, KvType kv_type)
+      : pool_(threads), model_(pack_model(model, pool_)), config_(model_.config), cache_(config_, kv_groups, kv_type) {}
 
   std::string description() const override {
     const int threads = pool_.threads();
@@ -60,24 +68,28 @@ class CpuBackend final : public Backend {
   }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
-  std::int64_t kv_pages() const override { return cache_.pages(); }
+  std::int64_t hidden_size() const override { return config_.hidden_size; }
+  const std::vector<KvGroup>& kv_groups() const override { return cache_.groups(); }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits) override {
-    check_batch(*this, batch, logits);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
+    check_batch(*this, batch, logits, hidden);
     const std::vector<Token> all = tokens_of(batch);
-    float* next_row = logits.data();
+    float* next_logits = logits.data();
+    float* next_hidden = hidden.data();
     for (std::size_t begin = 0; begin < all.size(); begin += kMaximumTokens) {
       const auto tokens = std::span(all).subspan(begin, std::min<std::size_t>(kMaximumTokens, all.size() - begin));
-      compute(tokens, next_row);
-      next_row += std::ranges::count_if(tokens, &Token::wants_logits) * config_.vocab_size;
+      compute(tokens, next_logits, next_hidden);
+      next_logits += std::ranges::count_if(tokens, &Token::wants_logits) * config_.vocab_size;
+      next_hidden += std::ranges::count_if(tokens, &Token::wants_hidden) * config_.hidden_size;
     }
+    for (const auto& file : model_.files) file->check();
   }
 
  private:
   using Matrices = std::initializer_list<const PackedMatrix*>;
 
-  /// All layers for `tokens`; the rows of logits that they want go to `logits`.
-  void compute(std::span<const Token> tokens, float* logits) {
+  /// All layers for `tokens`; the rows that they want go to `logits` and `hidden`.
+  void compute(std::span<const Token> tokens, float* logits, float* hidden) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     embed(tokens);
     prepare_rope(tokens);
@@ -94,6 +106,7 @@ class CpuBackend final : public Backend {
         add_mlp(layer, count);
       }
     }
+    write_hidden(tokens, hidden);
     const std::int64_t wanted = keep_wanted(tokens);
     norm(wanted, model_.norm, {&model_.lm_head});
     linear({&model_.lm_head}, input_, wanted, logits, false);
@@ -195,7 +208,7 @@ class CpuBackend final : public Backend {
     });
 
     attended_.resize(count, config_.q_size());
-    attention_tasks_.clear();
+    attention_.clear();
     for (std::int64_t begin = 0, end = 0; begin < count; begin = end) {
       const Token& first = tokens[static_cast<std::size_t>(begin)];
       end = begin + 1;
@@ -205,29 +218,28 @@ class CpuBackend final : public Backend {
       for (std::int64_t kv_head = 0; kv_head < config_.num_key_value_heads; ++kv_head) {
         const std::int64_t heads = config_.num_attention_heads / config_.num_key_value_heads;
         const std::int64_t first_query = kv_head * heads * config_.head_dim;
-        attention_tasks_.push_back({.cache = cache_,
-                                    .layer = index,
-                                    .kv_head = kv_head,
-                                    .head_dim = config_.head_dim,
-                                    .heads = heads,
-                                    .sliding_window = config_.layers[static_cast<std::size_t>(index)].sliding_window,
-                                    .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data() + kv_head * heads,
-                                    .pages = first.pages,
-                                    .position = first.position,
-                                    .tokens = end - begin,
-                                    .queries = wide_.data() + begin * row + first_query,
-                                    .query_stride = row,
-                                    .out = attended_.floats(begin) + first_query,
-                                    .out_stride = config_.q_size()});
+        attention_.add({.cache = cache_,
+                        .layer = index,
+                        .kv_head = kv_head,
+                        .head_dim = config_.head_dim,
+                        .heads = heads,
+                        .sliding_window = config_.layers[static_cast<std::size_t>(index)].sliding_window,
+                        .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data() + kv_head * heads,
+                        .pages = first.page_tables[cache_.group(index)],
+                        .position = first.position,
+                        .tokens = end - begin,
+                        .queries = wide_.data() + begin * row + first_query,
+                        .query_stride = row,
+                        .out = attended_.floats(begin) + first_query,
+                        .out_stride = config_.q_size()});
       }
     }
-    pool_.parallel_for(static_cast<std::int64_t>(attention_tasks_.size()),
-                       [&](std::int64_t i) { attention(attention_tasks_[static_cast<std::size_t>(i)]); });
+    attention_.run(pool_);
     for_each_token(count, [&](std::int64_t t) { prepare(attended_, t, {&layer.o.weight}); });
   }
 
   static bool follows(const Token& token, const Token& first, std::int64_t distance) {
-    return token.pages.data() == first.pages.data() && token.position == first.position + distance;
+    return token.page_tables.data() == first.page_tables.data() && token.position == first.position + distance;
   }
 
   void rotate_and_store(std::int64_t index, const Token& token, std::int64_t t, float* qkv) {
@@ -250,8 +262,8 @@ class CpuBackend final : public Backend {
       const std::span key(keys + head * config_.head_dim, head_dim);
       if (!layer.k_norm.empty()) rms_norm(key, layer.k_norm.data(), config_.rms_norm_eps, key.data());
       rope(key, cosines, sines, 1);
-      cache_.store(index, token.page(), head, token.position % kPageTokens, key.data(),
-                   values + head * config_.head_dim);
+      store_key_value(cache_, {index, token.page(cache_.group(index)), head, token.position % kPageTokens}, key,
+                      values + head * config_.head_dim);
     }
   }
 
@@ -347,6 +359,15 @@ class CpuBackend final : public Backend {
     });
   }
 
+  /// Normalised hidden states of the tokens that want them.
+  void write_hidden(std::span<const Token> tokens, float* hidden) {
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      if (!tokens[t].wants_hidden) continue;
+      rms_norm(hidden_row(static_cast<std::int64_t>(t)), model_.norm.data(), config_.rms_norm_eps, hidden);
+      hidden += config_.hidden_size;
+    }
+  }
+
   /// Moves the hidden states of tokens that want logits to the front; how many there are.
   std::int64_t keep_wanted(std::span<const Token> tokens) {
     std::int64_t wanted = 0;
@@ -423,13 +444,14 @@ class CpuBackend final : public Backend {
   Routing routing_;
   std::vector<Product> products_;
   std::vector<ProductTask> product_tasks_;
-  std::vector<AttentionTask> attention_tasks_;
+  AttentionBatch attention_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(const model::Model& model, std::int64_t kv_pages, int threads) {
-  return std::make_unique<CpuBackend>(model, kv_pages, threads);
+std::unique_ptr<Backend> make_cpu_backend(const model::Model& model, const std::vector<KvGroup>& kv_groups, int threads,
+                                          std::optional<KvType> kv_type) {
+  return std::make_unique<CpuBackend>(model, kv_groups, threads, kv_type.value_or(kv_type_of(model)));
 }
 
 }  // namespace gpuinfer::backend

@@ -19,6 +19,7 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
+using I32 = hn::Rebind<std::int32_t, F32>;
 using VF = hn::Vec<F32>;
 constexpr F32 kF32;
 constexpr auto kLanes = static_cast<std::int64_t>(hn::MaxLanes(kF32));
@@ -43,10 +44,16 @@ void rms_norm_on_target(std::span<const float> x, const float* weight, float eps
   for (; i < size; ++i) out[i] = x[i] * scale * weight[i];
 }
 
+/// Exchanges the two in the middle of every four lanes: the order of Activations::values().
+hn::Vec<I32> exchange_middle(hn::Vec<I32> lanes) {
+  alignas(16) static constexpr std::uint8_t kOrder[16] = {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15};
+  const hn::Repartition<std::uint8_t, I32> u8;
+  return hn::BitCast(I32(), hn::TableLookupBytes(hn::BitCast(u8, lanes), hn::LoadDup128(u8, kOrder)));
+}
+
 void quantize_on_target(Activations& activations, std::int64_t token) {
   constexpr std::int64_t kBlock = model::kQuantizedBlockElements;
   constexpr float kLargestValue = 32767;
-  const hn::Rebind<std::int32_t, F32> i32;
   const hn::Rebind<std::int16_t, F32> i16;
   for (std::int64_t b = 0; b < activations.blocks(); ++b) {
     const float* x = activations.floats(token) + b * kBlock;
@@ -57,15 +64,15 @@ void quantize_on_target(Activations& activations, std::int64_t token) {
     }
     const float largest = hn::GetLane(hn::MaxOfLanes(kF32, magnitude));
     const auto inverse = hn::Set(kF32, largest > 0 ? kLargestValue / largest : 0.0F);
-    auto sum = hn::Zero(i32);
+    auto sum = hn::Zero(I32());
     for (std::int64_t i = 0; i < kBlock; i += kLanes) {
       const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(kF32, x + i), inverse));
       sum = hn::Add(sum, rounded);
-      hn::StoreU(hn::DemoteTo(i16, rounded), i16, values + i);
+      hn::StoreU(hn::DemoteTo(i16, exchange_middle(rounded)), i16, values + i);
     }
     const float scale = largest / kLargestValue;
     activations.scales(token)[b] = scale;
-    activations.sums(token)[b] = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(i32, sum)));
+    activations.sums(token)[b] = scale * static_cast<float>(hn::GetLane(hn::SumOfLanes(I32(), sum)));
   }
 }
 

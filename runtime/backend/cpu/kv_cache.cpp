@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
+#include "runtime/backend/kv_groups.hpp"
 
 namespace gpuinfer::backend {
 namespace {
@@ -12,10 +14,8 @@ namespace {
 /// Floats in the widest vector of any target.
 constexpr std::int64_t kWidestVector = 16;
 
-std::size_t cache_bytes(const model::ModelConfig& config, std::int64_t pages, std::int64_t block) {
-  // The settings are bounded (check_config), the number of pages is the user's.
-  const std::int64_t page_bytes =
-      config.num_hidden_layers() * config.num_key_value_heads * block * static_cast<std::int64_t>(sizeof(float));
+std::size_t cache_bytes(std::int64_t pages, std::int64_t page_bytes) {
+  // The model's settings are bounded (check_config), the number of pages is the user's.
   if (pages < 1 || pages > (std::int64_t{1} << 46) / page_bytes) {
     throw Error("a KV cache of " + std::to_string(pages) + " pages of " + std::to_string(page_bytes >> 10) +
                     " KiB is impossible",
@@ -26,20 +26,20 @@ std::size_t cache_bytes(const model::ModelConfig& config, std::int64_t pages, st
 
 }  // namespace
 
-KvCache::KvCache(const model::ModelConfig& config, std::int64_t pages)
-    : pages_(pages),
+KvCache::KvCache(const model::ModelConfig& config, std::vector<KvGroup> groups, KvType type)
+    : type_(type),
+      groups_(std::move(groups)),
       kv_heads_(config.num_key_value_heads),
       head_dim_(config.head_dim),
       value_stride_((head_dim_ + kWidestVector - 1) / kWidestVector * kWidestVector),
-      block_(kPageTokens * (head_dim_ + value_stride_)),
-      memory_(cache_bytes(config, pages, block_)),
-      data_(reinterpret_cast<float*>(memory_.bytes().data())) {}
-
-void KvCache::store(std::int64_t layer, std::int64_t page, std::int64_t kv_head, std::int64_t slot, const float* key,
-                    const float* value) {
-  float* const column = keys(layer, page, kv_head) + slot;
-  for (std::int64_t i = 0; i < head_dim_; ++i) column[i * kPageTokens] = key[i];
-  std::copy_n(value, head_dim_, values(layer, page, kv_head) + slot * value_stride_);
+      block_bytes_(kPageTokens * (head_dim_ + value_stride_) * element_bytes()) {
+  constexpr std::int64_t kMaximumPages = std::int64_t{1} << 40;  // Their sum over all layers does not overflow.
+  std::int64_t pages = 0;
+  for (const model::LayerConfig& layer : config.layers) {
+    layers_.push_back({.group = group_of(layer, groups_), .first_page = pages});
+    pages += std::min(groups_[layers_.back().group].pages, kMaximumPages);
+  }
+  memory_ = HugeBuffer(cache_bytes(pages, kv_heads_ * block_bytes_));
 }
 
 }  // namespace gpuinfer::backend

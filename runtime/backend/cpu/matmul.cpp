@@ -11,201 +11,181 @@
 #include "hwy/foreach_target.h"  // before the headers that follow
 
 #include "hwy/highway.h"
-#include "runtime/backend/cpu/multiply_pairs-inl.hpp"
+#include "runtime/backend/cpu/quantized_formats-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gpuinfer::backend::HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
 using model::DataType;
 
 constexpr F32 kF32;
-using VF = hn::Vec<F32>;
-using VI = hn::Vec<I32>;
 
-std::int64_t lanes() { return static_cast<std::int64_t>(hn::Lanes(kF32)); }
-
-/// How many tokens share one unpacking of a weight: as many as registers hold sums for.
+/// Tokens that share what is unpacked of a weight: as many as registers hold sums for.
 constexpr int kQuantizedTile = 4;
-constexpr int kFloatTile = 3;
+constexpr int kFloatTile = 6;
 
-/// A single token reads every weight once, faster than the hardware's prefetcher follows from page to page.
+/// The first tile of a group fetches its weights from memory, faster than the hardware's prefetcher follows from page
+/// to page.
 constexpr std::int64_t kPrefetchBytes = 2048;
 constexpr std::int64_t kCacheLine = 64;
 
-// --- Quantised weights: exact integer sums within a block of 32, then two float multiply-adds. ---
-
-VF load_float16(const std::byte* p) {
-  const hn::Rebind<hwy::float16_t, F32> d16;
-  return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+HWY_INLINE void prefetch(const std::byte* block, std::int64_t bytes) {
+  for (std::int64_t line = 0; line < bytes; line += kCacheLine) hwy::Prefetch(block + kPrefetchBytes + line);
 }
 
-VF load_bfloat16(const std::byte* p) {
-  const hn::Rebind<hwy::bfloat16_t, F32> d16;
-  return hn::PromoteTo(kF32, hn::LoadU(d16, reinterpret_cast<const hwy::bfloat16_t*>(p)));
-}
+/// A group of rows times consecutive tokens.
+struct Tile {
+  const std::byte* group;
+  std::int64_t blocks;
+  const Activations& x;
+  std::int64_t token;
+  bool is_first;  ///< of those that read the group
+};
 
-/// Word `word` of all rows: four nibbles or two bytes in each 16-bit half.
-hn::Vec<U16> load_word(const std::byte* values, int word) {
-  return hn::BitCast(U16(), hn::LoadU(hn::Repartition<std::uint8_t, F32>(),
-                                      reinterpret_cast<const std::uint8_t*>(values + 4 * word * lanes())));
-}
+// --- Quantised weights: exact integer sums of what shares a scale, then float multiply-adds. ---
 
-/// sums[t] += weights · (the pair of columns beginning at x) for T tokens.
+/// Where the activations of T tokens lie, from the next run of columns on.
 template <int T>
-HWY_INLINE void add_pair(hn::Vec<I16> weights, const std::int16_t* x, std::int64_t stride, VI* sums) {
-  for (int t = 0; t < T; ++t) {
-    sums[t] = hn::Add(sums[t], multiply_pairs(weights, broadcast_pair(x + t * stride)));
-  }
-}
+struct Rows {
+  const std::int16_t* values[T];
+  const float* scales[T];
+  const float* sums[T];
 
-struct Float16Scale {
-  static VF scale(const std::byte* block) { return load_float16(block); }
-};
-
-/// The signed bytes of `bits`: the low ones of all 16-bit halves meet x, the high ones x + 2.
-template <int T>
-HWY_INLINE void add_signed_bytes(hn::Vec<U16> bits, const std::int16_t* x, std::int64_t stride, VI* sums) {
-  const auto bytes = hn::BitCast(I16(), bits);
-  add_pair<T>(hn::ShiftRight<8>(hn::ShiftLeft<8>(bytes)), x, stride, sums);
-  add_pair<T>(hn::ShiftRight<8>(bytes), x + 2, stride, sums);
-}
-
-/// Values 0..15, see packed_matrix.cpp for their order.
-struct Nibbles {
-  template <int T>
-  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
-    const auto mask = hn::Set(U16(), 15);
-    for (int word = 0; word < 4; ++word, x += 4) {
-      const auto bits = load_word(values, word);
-      add_pair<T>(hn::BitCast(I16(), hn::And(bits, mask)), x, stride, sums);
-      add_pair<T>(hn::BitCast(I16(), hn::And(hn::ShiftRight<4>(bits), mask)), x + 16, stride, sums);
-      add_pair<T>(hn::BitCast(I16(), hn::And(hn::ShiftRight<8>(bits), mask)), x + 2, stride, sums);
-      add_pair<T>(hn::BitCast(I16(), hn::ShiftRight<12>(bits)), x + 18, stride, sums);
-    }
-  }
-};
-
-struct Q4_0 : Nibbles, Float16Scale {
-  static constexpr int kScales = 1;
-  static constexpr bool kHasMinimum = true;
-  static VF minimum(const std::byte*, VF scale) { return hn::Mul(scale, hn::Set(kF32, -8.0F)); }
-};
-
-struct Q4_1 : Nibbles, Float16Scale {
-  static constexpr int kScales = 2;
-  static constexpr bool kHasMinimum = true;
-  static VF minimum(const std::byte* block, VF) { return load_float16(block + 2 * lanes()); }
-};
-
-struct Q8_0 : Float16Scale {
-  static constexpr int kScales = 1;
-  static constexpr bool kHasMinimum = false;
-  static VF minimum(const std::byte*, VF) { return hn::Zero(kF32); }
-  template <int T>
-  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
-    for (int word = 0; word < 8; ++word, x += 4) {
-      add_signed_bytes<T>(load_word(values, word), x, stride, sums);
-    }
-  }
-};
-
-/// Codes of E2M1, which a table turns into twice their values.
-struct Mxfp4 {
-  static constexpr int kScales = 1;
-  static constexpr bool kHasMinimum = false;
-  static VF scale(const std::byte* block) { return load_bfloat16(block); }
-  static VF minimum(const std::byte*, VF) { return hn::Zero(kF32); }
-  template <int T>
-  static HWY_INLINE void sum(const std::byte* values, const std::int16_t* x, std::int64_t stride, VI* sums) {
-    const hn::Repartition<std::uint8_t, F32> u8;
-    const auto table = hn::LoadDup128(u8, reinterpret_cast<const std::uint8_t*>(model::kDoubledE2m1.data()));
-    const auto mask = hn::Set(U16(), 0x0F0F);
-    const auto look_up = [&](hn::Vec<U16> codes) HWY_ATTR {
-      return hn::BitCast(U16(), hn::TableLookupBytes(table, hn::BitCast(u8, hn::And(codes, mask))));
-    };
-    for (int word = 0; word < 4; ++word, x += 4) {
-      const auto bits = load_word(values, word);
-      add_signed_bytes<T>(look_up(bits), x, stride, sums);
-      add_signed_bytes<T>(look_up(hn::ShiftRight<4>(bits)), x + 16, stride, sums);
-    }
-  }
-};
-
-/// One group of rows for T tokens.
-template <typename Format, int T>
-void quantized_tile(const std::byte* block, std::int64_t block_bytes, const Activations& x, std::int64_t token,
-                    VF* results) {
-  const std::int64_t blocks = x.blocks();
-  const std::int16_t* values = x.values(token);
-  const float* scales = x.scales(token);
-  const float* sums = x.sums(token);
-  VF totals[T];
-  for (int t = 0; t < T; ++t) totals[t] = hn::Zero(kF32);
-  for (std::int64_t b = 0; b < blocks; ++b, block += block_bytes) {
-    if constexpr (T == 1) {
-      for (std::int64_t line = 0; line < block_bytes; line += kCacheLine) hwy::Prefetch(block + kPrefetchBytes + line);
-    }
-    const VF scale = Format::scale(block);
-    const VF minimum = Format::minimum(block, scale);
-    VI products[T];
-    for (int t = 0; t < T; ++t) products[t] = hn::Zero(I32());
-    Format::template sum<T>(block + 2 * Format::kScales * lanes(), values + b * model::kQuantizedBlockElements,
-                            x.columns(), products);
+  Rows(const Activations& x, std::int64_t token) {
     for (int t = 0; t < T; ++t) {
-      const VF both = hn::Mul(scale, hn::Set(kF32, scales[t * blocks + b]));
-      totals[t] = hn::MulAdd(both, hn::ConvertTo(kF32, products[t]), totals[t]);
-      if constexpr (Format::kHasMinimum) {
-        totals[t] = hn::MulAdd(minimum, hn::Set(kF32, sums[t * blocks + b]), totals[t]);
-      }
+      values[t] = x.values(token + t);
+      scales[t] = x.scales(token + t);
+      sums[t] = x.sums(token + t);
     }
   }
-  for (int t = 0; t < T; ++t) results[t] = totals[t];
+
+  HWY_INLINE void to_next_run() {
+    for (int t = 0; t < T; ++t) {
+      values[t] += model::kQuantizedBlockElements;
+      ++scales[t];
+      ++sums[t];
+    }
+  }
+};
+
+/// sums += the columns 4·quad .. 4·quad+3 of a run for T tokens.
+template <typename Values, int quad, int T>
+HWY_INLINE void add_quad(const std::byte* words, const std::int16_t* const (&x)[T], VI (&sums)[kGroupVectors][T]) {
+  hn::Vec<I16> first[kGroupVectors];
+  hn::Vec<I16> second[kGroupVectors];
+  for (int v = 0; v < kGroupVectors; ++v) {
+    const Bytes bytes = Values::template values<quad>(words, v);
+    if constexpr (Values::kSigned) {
+      first[v] = hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(I16(), bytes)));
+      second[v] = hn::ShiftRight<8>(hn::BitCast(I16(), bytes));
+    } else {
+      first[v] = hn::BitCast(I16(), hn::And(bytes, hn::Set(U16(), 255)));
+      second[v] = hn::BitCast(I16(), hn::ShiftRight<8>(bytes));
+    }
+  }
+  for (int t = 0; t < T; ++t) {
+    const auto pair = broadcast_pair(x[t] + 4 * quad);
+    for (int v = 0; v < kGroupVectors; ++v) sums[v][t] = add_products(sums[v][t], first[v], pair);
+  }
+  for (int t = 0; t < T; ++t) {
+    const auto pair = broadcast_pair(x[t] + 4 * quad + 2);
+    for (int v = 0; v < kGroupVectors; ++v) sums[v][t] = add_products(sums[v][t], second[v], pair);
+  }
 }
 
-// --- Float weights: four partial sums, so that one addition need not wait for the one before. ---
+template <typename Values, int first_quad, int T, int... quads>
+HWY_INLINE void add_quads(std::integer_sequence<int, quads...>, const std::byte* words,
+                          const std::int16_t* const (&x)[T], VI (&sums)[kGroupVectors][T]) {
+  (add_quad<Values, first_quad + quads, T>(words, x, sums), ...);
+}
+
+/// totals += the columns of a run to which part `part` of its scales belongs.
+template <typename Format, int part, int T>
+HWY_INLINE void add_part(const typename Format::Scales (&scales)[kGroupVectors], const std::byte* run, const Rows<T>& x,
+                         VF (&totals)[kGroupVectors][T]) {
+  constexpr int kQuadsOfPart = kQuads / Format::Scales::kScalesPerRun;
+  VI sums[kGroupVectors][T];
+  for (auto& of_vector : sums) {
+    for (VI& sum : of_vector) sum = hn::Zero(I32());
+  }
+  const std::byte* const words = run + Format::kBlock.bytes * kGroupVectors * lanes();
+  add_quads<typename Format::Values, part * kQuadsOfPart, T>(std::make_integer_sequence<int, kQuadsOfPart>(), words,
+                                                             x.values, sums);
+  for (int v = 0; v < kGroupVectors; ++v) {
+    const VF scale = scales[v].template scale<part>(run, v);
+    for (int t = 0; t < T; ++t) {
+      const VF both = hn::Mul(scale, hn::Set(kF32, *x.scales[t]));
+      totals[v][t] = hn::MulAdd(both, hn::ConvertTo(kF32, sums[v][t]), totals[v][t]);
+    }
+  }
+}
+
+template <typename Format, int T>
+void quantized_tile(const Tile& tile, VF (&totals)[kGroupVectors][T]) {
+  using Scales = typename Format::Scales;
+  constexpr PackedBlock kBlock = Format::kBlock;
+  const std::int64_t group_rows = kGroupVectors * lanes();
+  Rows<T> x(tile.x, tile.token);
+  const std::byte* next = tile.group;
+  for (auto& of_vector : totals) {
+    for (VF& total : of_vector) total = hn::Zero(kF32);
+  }
+  for (std::int64_t block = 0; block < tile.blocks; ++block) {
+    if (tile.is_first) prefetch(next, group_rows * kBlock.size());
+    const Scales scales[kGroupVectors] = {{next, 0}, {next, 1}};
+    next += group_rows * 2 * kBlock.halves;
+    for (std::int64_t run = 0; run < kBlock.runs; ++run) {
+      add_part<Format, 0, T>(scales, next, x, totals);
+      if constexpr (Scales::kScalesPerRun > 1) add_part<Format, 1, T>(scales, next, x, totals);
+      if constexpr (Scales::kHasMinimum) {
+        for (int v = 0; v < kGroupVectors; ++v) {
+          const VF minimum = scales[v].minimum(next, v);
+          for (int t = 0; t < T; ++t) totals[v][t] = hn::MulAdd(minimum, hn::Set(kF32, *x.sums[t]), totals[v][t]);
+        }
+      }
+      next += group_rows * kBlock.run_size();
+      x.to_next_run();
+    }
+  }
+}
+
+// --- Float weights, widened to float32. ---
 
 struct Float32 {
-  static VF load(const std::byte* p) { return hn::LoadU(kF32, reinterpret_cast<const float*>(p)); }
+  static constexpr std::int64_t kBytes = 4;
+  static HWY_INLINE VF load(const std::byte* column, int v) {
+    return hn::LoadU(kF32, reinterpret_cast<const float*>(column) + v * lanes());
+  }
 };
 
 struct Float16 {
-  static VF load(const std::byte* p) { return load_float16(p); }
+  static constexpr std::int64_t kBytes = 2;
+  static HWY_INLINE VF load(const std::byte* column, int v) { return load_float16(column, v); }
 };
 
 struct BFloat16 {
-  static VF load(const std::byte* p) { return load_bfloat16(p); }
+  static constexpr std::int64_t kBytes = 2;
+  static HWY_INLINE VF load(const std::byte* column, int v) { return load_bfloat16(column, v); }
 };
 
 template <typename Format, int T>
-void float_tile(const std::byte* column, std::int64_t column_bytes, const Activations& x, std::int64_t token,
-                VF* results) {
-  constexpr int kPartial = 4;
-  const float* values = x.floats(token);
-  const std::int64_t columns = x.columns();
-  VF totals[kPartial][T];
-  for (int p = 0; p < kPartial; ++p) {
-    for (int t = 0; t < T; ++t) totals[p][t] = hn::Zero(kF32);
+void float_tile(const Tile& tile, VF (&totals)[kGroupVectors][T]) {
+  const std::int64_t column_bytes = kGroupVectors * lanes() * Format::kBytes;
+  const std::int64_t stride = tile.x.columns();
+  const float* x = tile.x.floats(tile.token);
+  const std::byte* column = tile.group;
+  for (auto& of_vector : totals) {
+    for (VF& total : of_vector) total = hn::Zero(kF32);
   }
-  const auto add_column = [&](int p, std::int64_t k) HWY_ATTR {
-    const VF weight = Format::load(column + p * column_bytes);
+  for (std::int64_t k = 0; k < stride; ++k, ++x, column += column_bytes) {
+    if (tile.is_first) prefetch(column, column_bytes);
+    VF weights[kGroupVectors];
+    for (int v = 0; v < kGroupVectors; ++v) weights[v] = Format::load(column, v);
     for (int t = 0; t < T; ++t) {
-      totals[p][t] = hn::MulAdd(weight, hn::Set(kF32, values[t * columns + k + p]), totals[p][t]);
+      const VF value = hn::Set(kF32, x[t * stride]);
+      for (int v = 0; v < kGroupVectors; ++v) totals[v][t] = hn::MulAdd(weights[v], value, totals[v][t]);
     }
-  };
-  std::int64_t k = 0;
-  for (; k + kPartial <= columns; k += kPartial, column += kPartial * column_bytes) {
-    add_column(0, k);
-    add_column(1, k);
-    add_column(2, k);
-    add_column(3, k);
-  }
-  if (k < columns) add_column(0, k);
-  if (k + 1 < columns) add_column(1, k);
-  if (k + 2 < columns) add_column(2, k);
-  for (int t = 0; t < T; ++t) {
-    results[t] = hn::Add(hn::Add(totals[0][t], totals[1][t]), hn::Add(totals[2][t], totals[3][t]));
   }
 }
 
@@ -214,9 +194,8 @@ template <typename Format>
 struct Quantized {
   static constexpr int kTile = kQuantizedTile;
   template <int T>
-  static void tile(const std::byte* group, std::int64_t block_bytes, const Activations& x, std::int64_t token,
-                   VF* out) {
-    quantized_tile<Format, T>(group, block_bytes, x, token, out);
+  static void compute(const Tile& tile, VF (&totals)[kGroupVectors][T]) {
+    quantized_tile<Format, T>(tile, totals);
   }
 };
 
@@ -224,24 +203,12 @@ template <typename Format>
 struct Float {
   static constexpr int kTile = kFloatTile;
   template <int T>
-  static void tile(const std::byte* group, std::int64_t block_bytes, const Activations& x, std::int64_t token,
-                   VF* out) {
-    float_tile<Format, T>(group, block_bytes, x, token, out);
+  static void compute(const Tile& tile, VF (&totals)[kGroupVectors][T]) {
+    float_tile<Format, T>(tile, totals);
   }
 };
 
 // --- What is common: walking over groups and tokens, and writing results. ---
-
-/// The last group of a matrix may have fewer rows than lanes.
-void store(VF result, float* out, std::int64_t rows, bool accumulate) {
-  if (rows >= lanes()) {
-    hn::StoreU(accumulate ? hn::Add(hn::LoadU(kF32, out), result) : result, kF32, out);
-    return;
-  }
-  HWY_ALIGN float values[hn::MaxLanes(kF32)];
-  hn::Store(result, kF32, values);
-  for (std::int64_t row = 0; row < rows; ++row) out[row] = accumulate ? out[row] + values[row] : values[row];
-}
 
 /// Where one group's results go.
 struct Output {
@@ -249,28 +216,41 @@ struct Output {
   std::int64_t stride;
   std::int64_t rows;
   bool accumulate;
+
+  /// Those of vector `v` of a token; the last group of a matrix may have fewer rows than others.
+  HWY_INLINE void store(VF result, std::int64_t token, int v) const {
+    float* const to = first_row + token * stride + v * lanes();
+    const std::int64_t left = rows - v * lanes();
+    if (left >= lanes()) {
+      hn::StoreU(accumulate ? hn::Add(hn::LoadU(kF32, to), result) : result, kF32, to);
+      return;
+    }
+    HWY_ALIGN float values[hn::MaxLanes(kF32)];
+    hn::Store(result, kF32, values);
+    for (std::int64_t row = 0; row < left; ++row) to[row] = accumulate ? to[row] + values[row] : values[row];
+  }
 };
 
 /// As many tiles of T tokens as fit, then smaller ones.
 template <typename Kind, int T>
-void group_product(const std::byte* group, std::int64_t block_bytes, const Activations& x, std::int64_t token,
-                   std::int64_t end, const Output& out) {
-  for (; token + T <= end; token += T) {
-    VF results[T];
-    Kind::template tile<T>(group, block_bytes, x, token, results);
-    for (int t = 0; t < T; ++t) store(results[t], out.first_row + (token + t) * out.stride, out.rows, out.accumulate);
+void group_product(Tile tile, std::int64_t end, const Output& out) {
+  for (; tile.token + T <= end; tile.token += T, tile.is_first = false) {
+    VF totals[kGroupVectors][T];
+    Kind::template compute<T>(tile, totals);
+    for (int v = 0; v < kGroupVectors; ++v) {
+      for (int t = 0; t < T; ++t) out.store(totals[v][t], tile.token + t, v);
+    }
   }
-  if constexpr (T > 1) group_product<Kind, T - 1>(group, block_bytes, x, token, end, out);
+  if constexpr (T > 1) group_product<Kind, T - 1>(tile, end, out);
 }
 
 template <typename Kind>
 void product(const PackedMatrix& weight, const Activations& x, const MatmulRange& range, float* out,
              std::int64_t stride, bool accumulate) {
   for (std::int64_t group = range.group_begin; group < range.group_end; ++group) {
-    const std::int64_t first = group * lanes();
-    const Output output{out + first, stride, weight.rows - first, accumulate};
-    group_product<Kind, Kind::kTile>(weight.group(group), weight.block_bytes(), x, range.token_begin, range.token_end,
-                                     output);
+    const std::int64_t first = group * weight.group_rows;
+    group_product<Kind, Kind::kTile>({weight.group(group), weight.blocks(), x, range.token_begin, true},
+                                     range.token_end, {out + first, stride, weight.rows - first, accumulate});
   }
 }
 
@@ -287,16 +267,27 @@ void matmul_on_target(const PackedMatrix& weight, const Activations& x, const Ma
       return product<Quantized<Q4_0>>(weight, x, range, out, stride, accumulate);
     case DataType::kQ4_1:
       return product<Quantized<Q4_1>>(weight, x, range, out, stride, accumulate);
+    case DataType::kQ5_0:
+      return product<Quantized<Q5_0>>(weight, x, range, out, stride, accumulate);
+    case DataType::kQ5_1:
+      return product<Quantized<Q5_1>>(weight, x, range, out, stride, accumulate);
     case DataType::kQ8_0:
       return product<Quantized<Q8_0>>(weight, x, range, out, stride, accumulate);
+    case DataType::kQ4_K:
+      return product<Quantized<Q4K>>(weight, x, range, out, stride, accumulate);
+    case DataType::kQ5_K:
+      return product<Quantized<Q5K>>(weight, x, range, out, stride, accumulate);
+    case DataType::kQ6_K:
+      return product<Quantized<Q6K>>(weight, x, range, out, stride, accumulate);
     case DataType::kMxfp4:
       return product<Quantized<Mxfp4>>(weight, x, range, out, stride, accumulate);
+    case DataType::kMxfp4Ggml:
     case DataType::kU8:
-      return;
+      return;  // no packed type
   }
 }
 
-std::int64_t lanes_on_target() { return lanes(); }
+std::int64_t group_rows_on_target() { return kGroupVectors * lanes(); }
 
 }  // namespace
 }  // namespace gpuinfer::backend::HWY_NAMESPACE
@@ -306,9 +297,9 @@ HWY_AFTER_NAMESPACE();
 namespace gpuinfer::backend {
 
 HWY_EXPORT(matmul_on_target);
-HWY_EXPORT(lanes_on_target);
+HWY_EXPORT(group_rows_on_target);
 
-std::int64_t matmul_lanes() { return HWY_DYNAMIC_DISPATCH(lanes_on_target)(); }
+std::int64_t matmul_group_rows() { return HWY_DYNAMIC_DISPATCH(group_rows_on_target)(); }
 
 std::string instruction_set() {
   // The best supported target is the lowest bit.

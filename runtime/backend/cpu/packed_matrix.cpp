@@ -3,121 +3,224 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <cmath>
 #include <cstring>
 
+#include "runtime/model/half.hpp"
 #include "runtime/model/quantized_block.hpp"
 
 namespace gpuinfer::backend {
 namespace {
 
 using model::DataType;
+using model::kQuantizedBlockElements;
 
-/// A block is scales of 2 bytes (the scale, and the minimum if there is one), then values. For the quantised types four
-/// bytes of values stay together, the two in the middle exchanged: the low bytes of a word's two 16-bit halves are then
-/// neighbours in the row, and so are the high bytes. Word j of Q4 and of MXFP4 holds columns 4j..4j+3 in its low
-/// nibbles and 16+4j..16+4j+3 in its high ones.
-constexpr std::int64_t kScaleBytes = 2;
+/// Room for one packed block of one row of any type.
+using RowBlock = std::array<std::byte, packed_block(DataType::kQ6_K).size()>;
 
-struct BlockUnits {
-  std::int64_t scales;
-  std::int64_t value_bytes;
-  std::int64_t values;
+/// Writes one block of one row.
+class RowBlockWriter {
+ public:
+  explicit RowBlockWriter(RowBlock& block) : next_(block.data()) {}
+
+  void copy(const std::byte* source, std::int64_t count) { next_ = std::copy_n(source, count, next_); }
+
+  void put(std::byte byte) { *next_++ = byte; }
+
+  /// `values` are 0..15 in their lower four bits.
+  template <typename Values>
+  void put_nibbles(const Values& values) {
+    for (std::size_t i = 0; i < 16; ++i) {
+      put(static_cast<std::byte>((values[i] & 15) | (values[i + 16] & 15) << 4));
+    }
+  }
+
+  /// The `width` bits above the nibbles.
+  template <int width, typename Values>
+  void put_upper_bits(const Values& values) {
+    constexpr std::size_t kPerByte = 8 / width;
+    for (std::size_t word = 0; word < width; ++word) {
+      for (std::size_t column = 0; column < 4; ++column) {
+        int byte = 0;
+        for (std::size_t i = 0; i < kPerByte; ++i) {
+          const int upper = values[(word * kPerByte + i) * 4 + column] >> 4 & ((1 << width) - 1);
+          byte |= upper << (i * width);
+        }
+        put(static_cast<std::byte>(byte));
+      }
+    }
+  }
+
+ private:
+  std::byte* next_;
 };
 
-BlockUnits units_of(DataType type) {
-  switch (type) {
-    case DataType::kF32:
-      return {0, 4, 1};
-    case DataType::kF16:
-    case DataType::kBF16:
-      return {0, 2, 1};
-    case DataType::kQ4_0:
-    case DataType::kMxfp4:
-      return {1, 4, 4};
-    case DataType::kQ4_1:
-      return {2, 4, 4};
-    case DataType::kQ8_0:
-      return {1, 4, 8};
-    case DataType::kU8:
-      break;
-  }
-  return {};
+float load_float16(const std::byte* bytes) {
+  std::uint16_t bits;
+  std::memcpy(&bits, bytes, sizeof bits);
+  return model::from_float16(bits);
 }
 
-/// Units of `size` bytes from `source`, `stride` bytes apart at the destination.
-template <std::size_t size>
-void spread(const std::byte*& source, std::int64_t count, std::byte* destination, std::int64_t stride) {
-  for (std::int64_t i = 0; i < count; ++i)
-    std::memcpy(destination + i * stride, source + i * static_cast<std::int64_t>(size), size);
-  source += count * static_cast<std::int64_t>(size);
+/// The small integer by which a K type multiplies `unit` to get `scale`; both are exact in float32.
+std::byte small_scale(float scale, float unit) {
+  const bool has_quotient = unit != 0 && std::isfinite(unit);
+  return static_cast<std::byte>(has_quotient ? static_cast<int>(scale / unit) : 0);
 }
 
-void spread_words(const std::byte*& source, std::int64_t count, std::byte* destination, std::int64_t stride) {
-  for (std::int64_t i = 0; i < count; ++i, source += 4) {
-    const std::array<std::byte, 4> word = {source[0], source[2], source[1], source[3]};
-    std::memcpy(destination + i * stride, word.data(), word.size());
+/// Q4_K and Q5_K: {f16 d, dmin}, then for each run its scale, its minimum and its values.
+template <bool has_fifth_bits>
+void arrange_k(DataType type, const std::byte* block, RowBlock& out) {
+  RowBlockWriter writer(out);
+  writer.copy(block, 4);
+  const float scale_unit = load_float16(block);
+  const float minimum_unit = load_float16(block + 2);
+  for (std::int64_t run = 0; run < packed_block(DataType::kQ4_K).runs; ++run) {
+    const model::QuantizedBlock unpacked = model::unpack_block(type, block, run);
+    writer.put(small_scale(unpacked.scales[0], scale_unit));
+    writer.put(small_scale(-unpacked.minimum, minimum_unit));
+    if constexpr (has_fifth_bits) writer.put_upper_bits<1>(unpacked.values);
+    writer.put_nibbles(unpacked.values);
   }
 }
 
-/// {BF16 scale; nibbles as in Q4}. The scale is that of doubled values: 2^(scale - 128).
-std::array<std::byte, 18> as_q4(const std::byte* mxfp4, std::byte scale) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(model::unpack_mxfp4_block(mxfp4, scale).scale) >> 16;
-  std::array<std::byte, 18> block = {std::byte(bits & 255), std::byte(bits >> 8)};
-  const auto code = [&](std::size_t element) {
-    return element % 2 == 0 ? mxfp4[element / 2] & std::byte{15} : mxfp4[element / 2] >> 4;
-  };
-  for (std::size_t i = 0; i < 16; ++i) block[2 + i] = code(i) | code(i + 16) << 4;
-  return block;
+/// {f16 d}, then for each run its two scales and its values, 32 more than they are.
+void arrange_q6_k(const std::byte* block, RowBlock& out) {
+  constexpr std::int64_t kUnitOffset = 208;
+  RowBlockWriter writer(out);
+  writer.copy(block + kUnitOffset, 2);
+  const float unit = load_float16(block + kUnitOffset);
+  for (std::int64_t run = 0; run < packed_block(DataType::kQ6_K).runs; ++run) {
+    model::QuantizedBlock unpacked = model::unpack_block(DataType::kQ6_K, block, run);
+    for (const float scale : unpacked.scales) writer.put(small_scale(scale, unit));
+    for (std::int8_t& value : unpacked.values) value = static_cast<std::int8_t>(value + 32);
+    writer.put_upper_bits<2>(unpacked.values);
+    writer.put_nibbles(unpacked.values);
+  }
 }
 
-void pack_row(const model::Tensor& tensor, std::int64_t index, std::int64_t lanes, std::byte* group) {
-  const DataType type = tensor.type;
-  const std::int64_t lane = index % lanes;
-  const BlockUnits units = units_of(type);
-  const std::span<const std::byte> row = tensor.row(index);
-  const std::byte* const end = row.data() + row.size();
-  const std::byte* scales = type == DataType::kMxfp4 ? tensor.row_scales(index).data() : nullptr;
-  for (const std::byte* next = row.data(); next != end; group += lanes * packed_block_bytes(type)) {
-    const std::byte* source = next;
-    next += model::block_bytes(type);
-    std::array<std::byte, 18> converted;
-    if (type == DataType::kMxfp4) {
-      converted = as_q4(source, *scales++);
-      source = converted.data();
-    }
-    spread<kScaleBytes>(source, units.scales, group + lane * kScaleBytes, lanes * kScaleBytes);
-    std::byte* const values = group + units.scales * lanes * kScaleBytes + lane * units.value_bytes;
-    if (model::is_quantized(type)) {
-      spread_words(source, units.values, values, lanes * 4);
-    } else if (units.value_bytes == 4) {
-      spread<4>(source, units.values, values, lanes * 4);
-    } else {
-      spread<2>(source, units.values, values, lanes * 2);
+/// {f16 d, and m where `halves` is 2}, then the values.
+void arrange_q5(DataType type, std::int64_t halves, const std::byte* block, RowBlock& out) {
+  RowBlockWriter writer(out);
+  writer.copy(block, 2 * halves);
+  const model::QuantizedBlock unpacked = model::unpack_block(type, block);
+  writer.put_upper_bits<1>(unpacked.values);
+  writer.put_nibbles(unpacked.values);
+}
+
+/// The scale, then codes, of which safetensors have neighbours in one byte.
+void arrange_mxfp4(const std::byte* codes, std::byte scale, RowBlock& out) {
+  out[0] = scale;
+  constexpr std::byte kLow{15};
+  for (std::size_t i = 0; i < 8; ++i) {
+    out[1 + 2 * i] = (codes[i] & kLow) | codes[i + 8] << 4;
+    out[2 + 2 * i] = codes[i] >> 4 | (codes[i + 8] & ~kLow);
+  }
+}
+
+/// The block at `block` in packed order: in `out`, or where it is if that is its order already.
+template <DataType kStored>
+const std::byte* arrange(const std::byte* block, const std::byte* scale, RowBlock& out) {
+  if constexpr (kStored == DataType::kQ5_0) {
+    arrange_q5(kStored, 1, block, out);
+  } else if constexpr (kStored == DataType::kQ5_1) {
+    arrange_q5(kStored, 2, block, out);
+  } else if constexpr (kStored == DataType::kQ4_K) {
+    arrange_k<false>(kStored, block, out);
+  } else if constexpr (kStored == DataType::kQ5_K) {
+    arrange_k<true>(kStored, block, out);
+  } else if constexpr (kStored == DataType::kQ6_K) {
+    arrange_q6_k(block, out);
+  } else if constexpr (kStored == DataType::kMxfp4) {
+    arrange_mxfp4(block, *scale, out);
+  } else {
+    return block;
+  }
+  return out.data();
+}
+
+/// Units of `size` bytes from `source`, `group_rows` units apart at the destination.
+template <std::int64_t size>
+void spread(const std::byte*& source, std::int64_t count, std::int64_t group_rows, std::byte* destination) {
+  for (std::int64_t i = 0; i < count; ++i, source += size) {
+    std::memcpy(destination + i * group_rows * size, source, size);
+  }
+}
+
+/// Row `lane` of a group's block.
+template <DataType kPacked>
+void spread_block(const std::byte* row_block, std::int64_t lane, std::int64_t group_rows, std::byte* group_block) {
+  constexpr PackedBlock kBlock = packed_block(kPacked);
+  spread<2>(row_block, kBlock.halves, group_rows, group_block + 2 * lane);
+  group_block += group_rows * 2 * kBlock.halves;
+  for (std::int64_t run = 0; run < kBlock.runs; ++run, group_block += group_rows * kBlock.run_size()) {
+    spread<1>(row_block, kBlock.bytes, group_rows, group_block + lane);
+    spread<4>(row_block, kBlock.words, group_rows, group_block + group_rows * kBlock.bytes + 4 * lane);
+  }
+}
+
+template <DataType kStored, DataType kPacked = kStored>
+void pack(const model::Tensor& tensor, const PackedMatrix& packed, std::int64_t begin, std::int64_t end,
+          std::span<std::byte> bytes) {
+  const std::int64_t group_rows = packed.group_rows;
+  const std::int64_t row_bytes = tensor.row_step * tensor.row_bytes();
+  const std::int64_t stored_bytes = model::block_bytes(kStored);
+  std::byte* group_block = bytes.data() + begin * packed.group_bytes();
+  for (std::int64_t first = begin * group_rows; first < std::min(end * group_rows, packed.rows); first += group_rows) {
+    const std::int64_t lanes = std::min(group_rows, packed.rows - first);
+    const std::byte* block = tensor.row(first).data();
+    const std::byte* scale = kStored == DataType::kMxfp4 ? tensor.row_scales(first).data() : nullptr;
+    for (std::int64_t i = 0; i < packed.blocks(); ++i, block += stored_bytes) {
+      for (std::int64_t lane = 0; lane < lanes; ++lane) {
+        RowBlock space;
+        const std::byte* const row_scale =
+            scale == nullptr ? nullptr : scale + lane * tensor.row_step * packed.blocks() + i;
+        spread_block<kPacked>(arrange<kStored>(block + lane * row_bytes, row_scale, space), lane, group_rows,
+                              group_block);
+      }
+      group_block += group_rows * packed_block(kPacked).size();
     }
   }
 }
 
 }  // namespace
 
-std::int64_t packed_block_bytes(DataType type) {
-  const BlockUnits units = units_of(type);
-  return units.scales * kScaleBytes + units.values * units.value_bytes;
+DataType packed_type(DataType type) { return type == DataType::kMxfp4Ggml ? DataType::kMxfp4 : type; }
+
+PackedMatrix plan_packing(const model::Tensor& tensor, std::int64_t group_rows) {
+  return {packed_type(tensor.type), tensor.rows(), tensor.columns(), group_rows, {}};
 }
 
-std::size_t packed_bytes(const model::Tensor& tensor, std::int64_t lanes) {
-  const std::int64_t row_bytes =
-      tensor.columns() / model::block_elements(tensor.type) * packed_block_bytes(tensor.type);
-  return static_cast<std::size_t>((tensor.rows() + lanes - 1) / lanes * lanes * row_bytes);
-}
-
-void pack_groups(const model::Tensor& tensor, std::int64_t lanes, std::int64_t begin, std::int64_t end,
+void pack_groups(const model::Tensor& tensor, const PackedMatrix& packed, std::int64_t begin, std::int64_t end,
                  std::span<std::byte> bytes) {
-  const std::int64_t group_bytes =
-      tensor.columns() / model::block_elements(tensor.type) * packed_block_bytes(tensor.type) * lanes;
-  const std::int64_t last = std::min(end * lanes, tensor.rows());
-  for (std::int64_t row = begin * lanes; row < last; ++row) {
-    pack_row(tensor, row, lanes, bytes.data() + row / lanes * group_bytes);
+  switch (tensor.type) {
+    case DataType::kF32:
+      return pack<DataType::kF32>(tensor, packed, begin, end, bytes);
+    case DataType::kF16:
+      return pack<DataType::kF16>(tensor, packed, begin, end, bytes);
+    case DataType::kBF16:
+      return pack<DataType::kBF16>(tensor, packed, begin, end, bytes);
+    case DataType::kQ4_0:
+      return pack<DataType::kQ4_0>(tensor, packed, begin, end, bytes);
+    case DataType::kQ4_1:
+      return pack<DataType::kQ4_1>(tensor, packed, begin, end, bytes);
+    case DataType::kQ5_0:
+      return pack<DataType::kQ5_0>(tensor, packed, begin, end, bytes);
+    case DataType::kQ5_1:
+      return pack<DataType::kQ5_1>(tensor, packed, begin, end, bytes);
+    case DataType::kQ8_0:
+      return pack<DataType::kQ8_0>(tensor, packed, begin, end, bytes);
+    case DataType::kQ4_K:
+      return pack<DataType::kQ4_K>(tensor, packed, begin, end, bytes);
+    case DataType::kQ5_K:
+      return pack<DataType::kQ5_K>(tensor, packed, begin, end, bytes);
+    case DataType::kQ6_K:
+      return pack<DataType::kQ6_K>(tensor, packed, begin, end, bytes);
+    case DataType::kMxfp4:
+      return pack<DataType::kMxfp4>(tensor, packed, begin, end, bytes);
+    case DataType::kMxfp4Ggml:
+      return pack<DataType::kMxfp4Ggml, DataType::kMxfp4>(tensor, packed, begin, end, bytes);
+    case DataType::kU8:
+      return;
   }
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "runtime/backend/cpu/matmul.hpp"
+#include "runtime/backend/first_error.hpp"
+#include "runtime/model/finite.hpp"
 
 namespace gpuinfer::backend {
 namespace {
@@ -12,9 +14,24 @@ constexpr std::size_t kAlignment = 64;
 
 std::vector<float> to_floats(const model::Tensor& vector) {
   if (vector.empty()) return {};
+  check_finite(vector);
   std::vector<float> values(static_cast<std::size_t>(vector.columns()));
   dequantize_row(vector, 0, values);
   return values;
+}
+
+/// Calls task(index) for each of `count` groups on the threads of `pool`, and throws what one of them throws.
+template <typename Task>
+void for_each_group(ThreadPool& pool, std::int64_t count, const Task& task) {
+  constexpr std::int64_t kGroupsPerTask = 64;
+  FirstError error;
+  pool.parallel_for((count + kGroupsPerTask - 1) / kGroupsPerTask, [&](std::int64_t index) {
+    error.catch_in([&] {
+      const std::int64_t begin = index * kGroupsPerTask;
+      for (std::int64_t group = begin; group < std::min(begin + kGroupsPerTask, count); ++group) task(group);
+    });
+  });
+  error.rethrow();
 }
 
 /// Plans where each matrix will lie, then fills them all at once.
@@ -27,38 +44,32 @@ class Packer {
 
   void add(const model::Tensor& tensor, PackedMatrix& packed) {
     if (tensor.empty()) return;
-    packed.type = tensor.type;
-    packed.rows = tensor.rows();
-    packed.columns = tensor.columns();
-    packed.lanes = lanes_;
+    packed = plan_packing(tensor, matmul_group_rows());
     items_.push_back({&tensor, &packed, size_});
-    size_ += (packed_bytes(tensor, lanes_) + kAlignment - 1) / kAlignment * kAlignment;
+    size_ += (packed.bytes_needed() + kAlignment - 1) / kAlignment * kAlignment;
   }
 
   HugeBuffer pack(ThreadPool& pool) const {
     HugeBuffer memory(size_);
     for (const Item& item : items_) {
-      const auto bytes = memory.bytes().subspan(item.offset, packed_bytes(*item.tensor, lanes_));
+      const auto bytes = memory.bytes().subspan(item.offset, item.packed->bytes_needed());
       item.packed->bytes = bytes;
-      const std::int64_t groups = item.packed->groups();
-      pool.parallel_for((groups + kGroupsPerTask - 1) / kGroupsPerTask, [&](std::int64_t task) {
-        const std::int64_t begin = task * kGroupsPerTask;
-        pack_groups(*item.tensor, lanes_, begin, std::min(begin + kGroupsPerTask, groups), bytes);
+      for_each_group(pool, item.packed->groups(), [&](std::int64_t group) {
+        const std::int64_t row = group * item.packed->group_rows;
+        check_finite(*item.tensor, row, std::min(row + item.packed->group_rows, item.packed->rows));
+        pack_groups(*item.tensor, *item.packed, group, group + 1, bytes);
       });
     }
     return memory;
   }
 
  private:
-  static constexpr std::int64_t kGroupsPerTask = 64;
-
   struct Item {
     const model::Tensor* tensor;
     PackedMatrix* packed;
     std::size_t offset;
   };
 
-  std::int64_t lanes_ = matmul_lanes();
   std::vector<Item> items_;
   std::size_t size_ = 0;
 };
@@ -98,7 +109,14 @@ PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
   }
   packer.add(model.weights.lm_head, packed.lm_head);
   packed.memory = packer.pack(pool);
-  for (const auto& file : packed.files) file->release_pages();
+  if (packed.embedding.bytes.data() != model.weights.lm_head.bytes.data()) {
+    for_each_group(pool, packed.embedding.rows(),
+                   [&](std::int64_t row) { check_finite(packed.embedding, row, row + 1); });
+  }
+  for (const auto& file : packed.files) {
+    file->check();
+    file->release_pages();
+  }
   return packed;
 }
 

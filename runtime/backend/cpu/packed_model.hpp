@@ -44,7 +44,8 @@ struct PackedModel {
   std::vector<std::shared_ptr<const model::MappedFile>> files;
 };
 
-/// Packs with all threads of `pool`. Throws Error where the memory is not there.
+/// Packs with all threads of `pool`. Throws Error where the memory is not there, a weight is not a finite number
+/// (naming it), or a file cannot be read.
 PackedModel pack_model(const model::Model& model, ThreadPool& pool);
 
 }  // namespace gpuinfer::backend

@@ -2,13 +2,16 @@
 #include "runtime/backend/reference/reference_backend.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numbers>
 #include <numeric>
 #include <ranges>
 
 #include "runtime/backend/check_batch.hpp"
+#include "runtime/backend/kv_groups.hpp"
 #include "runtime/backend/reference/linear.hpp"
+#include "runtime/model/finite.hpp"
 
 namespace gpuinfer::backend {
 namespace {
@@ -23,10 +26,10 @@ struct Place {
   std::int64_t position;
 };
 
-/// Cache slots of a slice's positions.
-std::size_t cache_slot(const Slice& slice, std::int64_t position) {
-  const std::int32_t page = slice.pages[static_cast<std::size_t>(position / kPageTokens)];
-  return static_cast<std::size_t>(page * kPageTokens + position % kPageTokens);
+/// Where a position of a sequence lives in the cache of a layer.
+std::int64_t cache_slot(PageTable pages, std::int64_t position) {
+  const std::int64_t page = pages[static_cast<std::size_t>(position / kPageTokens)];
+  return page * kPageTokens + position % kPageTokens;
 }
 
 void rms_norm(std::span<const float> x, std::span<const float> weight, float epsilon, std::span<float> out) {
@@ -76,40 +79,56 @@ double activate(const ModelConfig& config, double gate, double up) {
   return 0;
 }
 
+float round_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return std::bit_cast<float>((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
+}
+
 void add(Matrix& x, const Matrix& y) { std::ranges::transform(x.values, y.values, x.values.begin(), std::plus<>()); }
 
 class ReferenceBackend final : public Backend {
  public:
-  ReferenceBackend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages)
-      : model_(std::move(model)), config_(model_->config), kv_pages_(kv_pages) {
-    for (std::int64_t layer = 0; layer < config_.num_hidden_layers(); ++layer) {
-      keys_.emplace_back(kv_pages * kPageTokens, config_.kv_size());
-      values_.emplace_back(kv_pages * kPageTokens, config_.kv_size());
+  ReferenceBackend(std::shared_ptr<const model::Model> model, std::vector<KvGroup> kv_groups, Precision precision)
+      : model_(std::move(model)), config_(model_->config), kv_groups_(std::move(kv_groups)), precision_(precision) {
+    for (const model::LayerConfig& layer : config_.layers) {
+      groups_.push_back(group_of(layer, kv_groups_));
+      const std::int64_t slots = kv_groups_[groups_.back()].pages * kPageTokens;
+      keys_.emplace_back(slots, config_.kv_size());
+      values_.emplace_back(slots, config_.kv_size());
     }
+    for_each_tensor(model_->weights, [](const model::Tensor& tensor) { check_finite(tensor); });
+    check_files();
   }
 
   std::string description() const override { return "reference"; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
-  std::int64_t kv_pages() const override { return kv_pages_; }
+  std::int64_t hidden_size() const override { return config_.hidden_size; }
+  const std::vector<KvGroup>& kv_groups() const override { return kv_groups_; }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits) override {
-    check_batch(*this, batch, logits);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
+    check_batch(*this, batch, logits, hidden);
     const model::Weights& weights = model_->weights;
     const std::vector<Place> places = places_of(batch);
 
     Matrix x = embed(batch);
     for (std::size_t layer = 0; layer < weights.layers.size(); ++layer) {
       const LayerWeights& w = weights.layers[layer];
-      add(x, norm(linear(attention(layer, norm(x, w.input_norm), places), w.o), w.attention_output_norm));
-      add(x, norm(mixture(w, norm(x, w.mlp_norm)), w.mlp_output_norm));
+      add(x, norm(linear(attention(layer, pass_on(norm(x, w.input_norm)), places), w.o), w.attention_output_norm));
+      add(x, norm(mixture(w, pass_on(norm(x, w.mlp_norm))), w.mlp_output_norm));
     }
-    const Matrix wanted = wanted_rows(x, batch);
-    const Matrix y = linear(norm(wanted, weights.norm), {.weight = weights.lm_head, .bias = {}});
+    x = pass_on(norm(x, weights.norm));
+    const Matrix y = linear(rows_with_logits(x, batch), {.weight = weights.lm_head, .bias = {}});
     std::ranges::copy(y.values, logits.begin());
+    write_hidden(x, batch, hidden);
+    check_files();
   }
 
  private:
+  void check_files() const {
+    for (const auto& file : model_->files) file->check();
+  }
+
   static std::vector<Place> places_of(std::span<const Slice> batch) {
     std::vector<Place> places;
     for (const Slice& slice : batch) {
@@ -131,9 +150,15 @@ class ReferenceBackend final : public Backend {
     return x;
   }
 
+  /// x in the precision in which the next formula reads it.
+  Matrix pass_on(Matrix x) const {
+    if (precision_ == Precision::kBfloat16) std::ranges::transform(x.values, x.values.begin(), round_to_bfloat16);
+    return x;
+  }
+
   Matrix norm(const Matrix& x, const model::Tensor& weight) const { return rms_norm(x, weight, config_.rms_norm_eps); }
 
-  static Matrix wanted_rows(const Matrix& x, std::span<const Slice> batch) {
+  static Matrix rows_with_logits(const Matrix& x, std::span<const Slice> batch) {
     Matrix wanted(static_cast<std::int64_t>(count_logits_rows(batch)), x.columns);
     std::int64_t row = 0;
     std::int64_t token = 0;
@@ -148,17 +173,32 @@ class ReferenceBackend final : public Backend {
     return wanted;
   }
 
+  static void write_hidden(const Matrix& x, std::span<const Slice> batch, std::span<float> hidden) {
+    std::int64_t token = 0;
+    auto out = hidden.begin();
+    for (const Slice& slice : batch) {
+      for (std::size_t i = 0; i < slice.tokens.size(); ++i, ++token) {
+        if (slice.hidden) out = std::ranges::copy(x.row(token), out).out;
+      }
+    }
+  }
+
   /// softmax(q·kᵀ · attention_scale)·v over the positions up to each token's own: [tokens, heads·head_dim].
   Matrix attention(std::size_t layer, const Matrix& x, const std::vector<Place>& places) {
     const LayerWeights& w = model_->weights.layers[layer];
     Matrix q = linear(x, w.q);
     Matrix k = linear(x, w.k);
-    const Matrix v = linear(x, w.v);
+    const Matrix v = pass_on(linear(x, w.v));
     for (std::int64_t token = 0; token < x.rows; ++token) {
       const Place& place = places[static_cast<std::size_t>(token)];
       prepare_heads(q.row(token), w.q_norm, place.position, layer);
       prepare_heads(k.row(token), w.k_norm, place.position, layer);
-      const auto slot = static_cast<std::int64_t>(cache_slot(*place.slice, place.position));
+    }
+    q = pass_on(std::move(q));
+    k = pass_on(std::move(k));
+    for (std::int64_t token = 0; token < x.rows; ++token) {
+      const Place& place = places[static_cast<std::size_t>(token)];
+      const std::int64_t slot = cache_slot(pages_of(*place.slice, layer), place.position);
       std::ranges::copy(k.row(token), keys_[layer].row(slot).begin());
       std::ranges::copy(v.row(token), values_[layer].row(slot).begin());
     }
@@ -168,8 +208,10 @@ class ReferenceBackend final : public Backend {
         attend(layer, places[static_cast<std::size_t>(token)], head, q.row(token), out.row(token));
       }
     }
-    return out;
+    return pass_on(std::move(out));
   }
+
+  PageTable pages_of(const Slice& slice, std::size_t layer) const { return slice.page_tables[groups_[layer]]; }
 
   /// Normalises each head where the model does so, and rotates it.
   void prepare_heads(std::span<float> heads, const model::Tensor& norm_weight, std::int64_t position,
@@ -190,10 +232,11 @@ class ReferenceBackend final : public Backend {
     const auto kv_begin = static_cast<std::size_t>(kv_head) * head_dim;
     const std::int64_t window = config_.layers[layer].sliding_window.value_or(place.position + 1);
     const std::int64_t first = std::max<std::int64_t>(0, place.position + 1 - window);
+    const PageTable pages = pages_of(*place.slice, layer);
 
     std::vector<double> weights;
     for (std::int64_t position = first; position <= place.position; ++position) {
-      const auto key = keys_[layer].row(static_cast<std::int64_t>(cache_slot(*place.slice, position)));
+      const auto key = keys_[layer].row(cache_slot(pages, position));
       double score = 0;
       for (std::size_t i = 0; i < head_dim; ++i) {
         score += static_cast<double>(q[begin + i]) * static_cast<double>(key[kv_begin + i]);
@@ -212,7 +255,7 @@ class ReferenceBackend final : public Backend {
     std::vector<double> sum(head_dim);
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const std::int64_t position = first + static_cast<std::int64_t>(i);
-      const auto value = values_[layer].row(static_cast<std::int64_t>(cache_slot(*place.slice, position)));
+      const auto value = values_[layer].row(cache_slot(pages, position));
       for (std::size_t d = 0; d < head_dim; ++d) sum[d] += weights[i] * static_cast<double>(value[kv_begin + d]);
     }
     for (std::size_t d = 0; d < head_dim; ++d) out[begin + d] = static_cast<float>(sum[d] / total);
@@ -225,7 +268,7 @@ class ReferenceBackend final : public Backend {
       gate.values[i] =
           static_cast<float>(activate(config_, static_cast<double>(gate.values[i]), static_cast<double>(up.values[i])));
     }
-    return linear(gate, w.down);
+    return linear(pass_on(std::move(gate)), w.down);
   }
 
   /// The layer's one MLP, or the weighted sum of those that the router picks for each token.
@@ -271,7 +314,9 @@ class ReferenceBackend final : public Backend {
 
   std::shared_ptr<const model::Model> model_;
   const ModelConfig& config_;
-  std::int64_t kv_pages_;
+  std::vector<KvGroup> kv_groups_;
+  Precision precision_;
+  std::vector<std::size_t> groups_;  ///< of each layer
   /// For each layer: [pages · kPageTokens, kv_heads · head_dim].
   std::vector<Matrix> keys_;
   std::vector<Matrix> values_;
@@ -279,8 +324,9 @@ class ReferenceBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<const model::Model> model, std::int64_t kv_pages) {
-  return std::make_unique<ReferenceBackend>(std::move(model), kv_pages);
+std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<const model::Model> model,
+                                                const std::vector<KvGroup>& kv_groups, Precision precision) {
+  return std::make_unique<ReferenceBackend>(std::move(model), kv_groups, precision);
 }
 
 }  // namespace gpuinfer::backend

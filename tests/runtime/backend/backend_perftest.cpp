@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "runtime/backend/cpu/huge_buffer.hpp"
 #include "runtime/backend/cpu/thread_count.hpp"
+#include "runtime/backend/kv_groups.hpp"
 #include "runtime/backend/select.hpp"
 
 namespace gpuinfer::backend {
@@ -97,6 +98,7 @@ class Load {
     for (std::int64_t s = 0; s < streams; ++s) {
       auto& table = pages_.emplace_back(static_cast<std::size_t>(pages));
       std::iota(table.begin(), table.end(), static_cast<std::int32_t>(s * pages));
+      tables_.emplace_back(backend.kv_groups().size(), table);
     }
     logits_.resize(static_cast<std::size_t>(streams * backend.vocab_size()));
   }
@@ -106,16 +108,18 @@ class Load {
     std::vector<TokenId> tokens(static_cast<std::size_t>(count));
     for (TokenId& token : tokens) token = static_cast<TokenId>(random_ = (random_ * 1103515245 + 12345) % 1000);
     std::vector<Slice> batch;
-    for (const auto& table : pages_) batch.push_back({tokens, position_, table, Logits::kLast});
+    for (std::size_t s = 0; s < pages_.size(); ++s)
+      batch.push_back({tokens, position_, tables_[batch.size()], Logits::kLast});
     position_ += count;
     const Time begin = Time::now();
-    backend_.forward(batch, logits_);
+    backend_.forward(batch, logits_, {});
     return Time::now() - begin;
   }
 
  private:
   Backend& backend_;
   std::vector<std::vector<std::int32_t>> pages_;
+  std::vector<std::vector<PageTable>> tables_;  ///< of each stream: its pages for every KV group
   std::vector<float> logits_;
   std::int64_t position_ = 0;
   std::int64_t random_ = 1;
@@ -145,7 +149,7 @@ void run(const Options& options) {
   const double loaded = seconds();
   const std::int64_t length = options.prompt + options.generate;
   const std::int64_t pages = (length + kPageTokens - 1) / kPageTokens * options.streams;
-  const auto backend = make_backend(options.backend, model, pages, options.threads);
+  const auto backend = make_backend(options.backend, model, make_kv_groups(model->config, pages), options.threads);
   const double ready = seconds();
 
   const int threads = options.threads > 0 ? options.threads : usable_cpus();

@@ -3,9 +3,11 @@
 #include <random>
 
 #include "catch.hpp"
+#include "each_target.hpp"
 #include "runtime/backend/cpu/attention.hpp"
 #include "runtime/backend/cpu/elementwise.hpp"
 #include "runtime/backend/cpu/matmul.hpp"
+#include "runtime/backend/kv_groups.hpp"
 #include "tiny_model.hpp"
 
 namespace gpuinfer::backend {
@@ -30,19 +32,37 @@ Activations random_activations(std::int64_t tokens, std::int64_t columns, bool q
   return x;
 }
 
-/// Checks products of every number of tokens that a tile may have with a weight of [rows, columns].
-void check_matmul(DataType type, std::int64_t rows, std::int64_t columns, std::int64_t tokens) {
+PackedMatrix pack(const model::Tensor& tensor, std::vector<std::byte>& memory) {
+  PackedMatrix packed = plan_packing(tensor, matmul_group_rows());
+  memory.resize(packed.bytes_needed());
+  pack_groups(tensor, packed, 0, packed.groups(), memory);
+  packed.bytes = memory;
+  return packed;
+}
+
+struct Shape {
+  std::int64_t rows, columns, tokens;
+};
+
+/// Checks a product against double arithmetic, and that each token alone gives the same bits.
+void check_matmul(DataType type, const Shape& shape) {
+  const auto [rows, columns, tokens] = shape;
   const std::string bytes = model::random_tensor(type, rows * columns, 1, 5);
   const model::Tensor tensor{type, {rows, columns}, std::as_bytes(std::span(bytes))};
-  std::vector<std::byte> packed(packed_bytes(tensor, matmul_lanes()));
-  const PackedMatrix weight{type, rows, columns, matmul_lanes(), packed};
-  pack_groups(tensor, matmul_lanes(), 0, weight.groups(), packed);
+  std::vector<std::byte> memory;
+  const PackedMatrix weight = pack(tensor, memory);
   const Activations x = random_activations(tokens, columns, model::is_quantized(type));
 
   // A stride that leaves a gap, which must stay as it was.
   const std::int64_t stride = rows + 3;
   std::vector<float> out(static_cast<std::size_t>(tokens * stride), 1.0F);
+  std::vector<float> one_by_one = out;
   matmul(weight, x, {0, weight.groups(), 0, tokens}, out.data(), stride, /*accumulate=*/true);
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    matmul(weight, x, {0, weight.groups(), t, t + 1}, one_by_one.data(), stride, /*accumulate=*/true);
+  }
+  INFO(rows << " x " << columns << ", " << tokens << " tokens");
+  REQUIRE(out == one_by_one);
 
   std::vector<float> row(static_cast<std::size_t>(columns));
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -56,7 +76,7 @@ void check_matmul(DataType type, std::int64_t rows, std::int64_t columns, std::i
         expected += product;
         magnitude += std::fabs(product);
       }
-      INFO(rows << " x " << columns << ", row " << r << ", token " << t << " of " << tokens);
+      INFO("row " << r << ", token " << t);
       const float actual = out[static_cast<std::size_t>(t * stride + r)];
       // 16-bit activations are off by up to max|x| / 65534 each; floats by rounding.
       const double limit = (model::is_quantized(type) ? 1e-4 : 2e-6) * magnitude;
@@ -68,16 +88,40 @@ void check_matmul(DataType type, std::int64_t rows, std::int64_t columns, std::i
 
 TEST_CASE("matrix products of every type and odd sizes") {
   for (const auto type :
-       {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ4_0, DataType::kQ4_1, DataType::kQ8_0}) {
+       {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ4_0, DataType::kQ4_1, DataType::kQ5_0,
+        DataType::kQ5_1, DataType::kQ8_0, DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K, DataType::kMxfp4Ggml}) {
     DYNAMIC_SECTION(model::name(type)) {
-      for (const std::int64_t rows : {1, 7, 8, 33}) {
-        for (const std::int64_t tokens : {1, 2, 3, 4, 5, 11}) check_matmul(type, rows, 96, tokens);
-      }
-      if (!model::is_quantized(type)) {
-        for (const std::int64_t columns : {1, 2, 3, 5, 37}) check_matmul(type, 9, columns, 4);
-      }
+      for_each_target([&] {
+        const std::int64_t columns = 3 * std::max<std::int64_t>(32, model::block_elements(type));
+        for (const std::int64_t rows : {1, 7, 8, 33}) {
+          for (const std::int64_t tokens : {1, 2, 3, 4, 5, 6, 11}) check_matmul(type, {rows, columns, tokens});
+        }
+        if (model::is_quantized(type)) return;
+        for (const std::int64_t odd : {1, 2, 3, 5, 37}) check_matmul(type, {9, odd, 4});
+      });
     }
   }
+}
+
+TEST_CASE("MXFP4 of safetensors is packed as that of GGUF") {
+  constexpr std::int64_t kRows = 5;
+  constexpr std::int64_t kBlocks = 3;
+  const std::string ggml = model::random_tensor(DataType::kMxfp4Ggml, kRows * kBlocks * 32, 1, 7);
+  std::string codes;
+  std::string scales;
+  for (std::size_t block = 0; block < ggml.size(); block += 17) {
+    scales += ggml[block];
+    const auto code = [&](std::size_t i) { return ggml[block + 1 + i % 16] >> (i < 16 ? 0 : 4) & 15; };
+    for (std::size_t i = 0; i < 32; i += 2) codes += static_cast<char>(code(i) | code(i + 1) << 4);
+  }
+  const auto bytes = [](const std::string& text) { return std::as_bytes(std::span(text)); };
+  const model::Tensor from_gguf{DataType::kMxfp4Ggml, {kRows, kBlocks * 32}, bytes(ggml)};
+  const model::Tensor from_safetensors{DataType::kMxfp4, {kRows, kBlocks * 32}, bytes(codes), bytes(scales)};
+  std::vector<std::byte> expected;
+  std::vector<std::byte> actual;
+  pack(from_gguf, expected);
+  pack(from_safetensors, actual);
+  CHECK(actual == expected);
 }
 
 TEST_CASE("extreme quantised values neither overflow nor saturate") {
@@ -87,18 +131,18 @@ TEST_CASE("extreme quantised values neither overflow nor saturate") {
       std::string bytes = std::string("\x00\x3C", 2) + (type == DataType::kQ4_1 ? std::string("\x00\xC8", 2) : "");
       bytes += std::string(type == DataType::kQ4_1 ? 16 : 32, fill);
       const model::Tensor tensor{type, {1, 32}, std::as_bytes(std::span(bytes))};
-      std::vector<std::byte> packed(packed_bytes(tensor, matmul_lanes()));
-      pack_groups(tensor, matmul_lanes(), 0, 1, packed);
+      std::vector<std::byte> memory;
+      const PackedMatrix weight = pack(tensor, memory);
       Activations x;
       x.resize(1, 32);
       std::fill_n(x.floats(0), 32, -3.0F);
       quantize(x, 0);
       float out = 0;
-      matmul({type, 1, 32, matmul_lanes(), packed}, x, {0, 1, 0, 1}, &out, 1, false);
+      matmul(weight, x, {0, 1, 0, 1}, &out, 1, false);
       std::vector<float> row(32);
       dequantize_row(tensor, 0, row);
       double expected = 0;
-      for (const float weight : row) expected += -3.0 * static_cast<double>(weight);
+      for (const float value : row) expected += -3.0 * static_cast<double>(value);
       REQUIRE(static_cast<double>(out) == Approx(expected).epsilon(1e-6));
     }
   }
@@ -110,8 +154,10 @@ TEST_CASE("quantised activations are the nearest 16-bit values; a block of zeros
   quantize(x, 0);
   int sum = 0;
   for (std::int64_t i = 0; i < 32; ++i) {
+    constexpr std::int64_t kColumns[] = {0, 2, 1, 3};
+    const std::int64_t column = i / 4 * 4 + kColumns[i % 4];
     const float value = x.scales(0)[0] * static_cast<float>(x.values(0)[i]);
-    CHECK(std::fabs(value - x.floats(0)[i]) <= x.scales(0)[0] * 0.501F);
+    CHECK(std::fabs(value - x.floats(0)[column]) <= x.scales(0)[0] * 0.501F);
     sum += x.values(0)[i];
     CHECK(x.values(0)[32 + i] == 0);
   }
@@ -166,42 +212,65 @@ TEST_CASE("norm, activation and rotation at odd sizes") {
   for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == Approx(std::max(extreme[i], 0.0F)).margin(1e-5));
 }
 
-/// Attention over `length` random keys against the formula.
-void check_attention(std::int64_t length, std::int64_t heads, std::int64_t head_dim,
-                     std::optional<std::int64_t> window) {
+struct AttentionShape {
+  std::int64_t length, heads, head_dim;
+  std::optional<std::int64_t> window;
+};
+
+/// Attention over random keys against the formula; in segments the same bits.
+void check_attention(const AttentionShape& shape, KvType type) {
+  const auto [length, heads, head_dim, window] = shape;
   model::ModelConfig config;
   config.layers.resize(1);
   config.num_key_value_heads = 1;
   config.head_dim = head_dim;
-  KvCache cache(config, 40);
+  KvCache cache(config, make_kv_groups(config, 40), type);
   std::vector<std::int32_t> pages;
   for (std::int32_t page = 0; page * kPageTokens < length; ++page) pages.push_back(39 - page);
   const std::vector<float> keys = random_floats(length * head_dim, 1);
   const std::vector<float> values = random_floats(length * head_dim, 2);
   for (std::int64_t p = 0; p < length; ++p) {
-    cache.store(0, pages[static_cast<std::size_t>(p / kPageTokens)], 0, p % kPageTokens,
-                &keys[static_cast<std::size_t>(p * head_dim)], &values[static_cast<std::size_t>(p * head_dim)]);
+    const auto row = static_cast<std::size_t>(p * head_dim);
+    store_key_value(cache, {0, pages[static_cast<std::size_t>(p / kPageTokens)], 0, p % kPageTokens},
+                    std::span(keys).subspan(row, static_cast<std::size_t>(head_dim)), &values[row]);
   }
-  const std::vector<float> queries = random_floats(heads * head_dim, 3);
+  std::vector<float> queries = random_floats(heads * head_dim, 3);
+  for (float& query : queries) query /= std::sqrt(static_cast<float>(head_dim));
+  const std::vector<float> sinks = random_floats(heads, 4);
   std::vector<float> out(queries.size());
-  attention({.cache = cache,
-             .layer = 0,
-             .kv_head = 0,
-             .head_dim = head_dim,
-             .heads = heads,
-             .sliding_window = window,
-             .sinks = nullptr,
-             .pages = pages,
-             .position = length - 1,
-             .tokens = 1,
-             .queries = queries.data(),
-             .query_stride = 0,
-             .out = out.data(),
-             .out_stride = 0});
+  AttentionTask task{.cache = cache,
+                     .layer = 0,
+                     .kv_head = 0,
+                     .head_dim = head_dim,
+                     .heads = heads,
+                     .sliding_window = window,
+                     .sinks = sinks.data(),
+                     .pages = pages,
+                     .position = length - 1,
+                     .tokens = 1,
+                     .queries = queries.data(),
+                     .query_stride = 0,
+                     .out = out.data(),
+                     .out_stride = 0};
+  attention(task);
+  INFO(length << " keys, " << heads << " heads of " << head_dim);
+
+  std::vector<float> partials;
+  const auto partial_floats = static_cast<std::size_t>(task.partial_floats());
+  partials.resize(static_cast<std::size_t>(task.end_segment() - task.first_segment()) * partial_floats);
+  for (std::int64_t segment = task.first_segment(); segment < task.end_segment(); ++segment) {
+    attention_segment(task, segment,
+                      &partials[static_cast<std::size_t>(segment - task.first_segment()) * partial_floats]);
+  }
+  std::vector<float> merged(out.size());
+  task.out = merged.data();
+  merge_segments(task, partials.data());
+  REQUIRE(merged == out);
+
   const std::int64_t first = window ? std::max<std::int64_t>(0, length - *window) : 0;
   for (std::int64_t h = 0; h < heads; ++h) {
     std::vector<double> sum(static_cast<std::size_t>(head_dim));
-    double total = 0;
+    double total = std::exp(static_cast<double>(sinks[static_cast<std::size_t>(h)]));
     for (std::int64_t p = first; p < length; ++p) {
       double score = 0;
       for (std::int64_t d = 0; d < head_dim; ++d) {
@@ -215,19 +284,51 @@ void check_attention(std::int64_t length, std::int64_t heads, std::int64_t head_
       }
     }
     for (std::int64_t d = 0; d < head_dim; ++d) {
-      INFO(length << " keys, " << heads << " heads of " << head_dim << ", head " << h << ", element " << d);
+      INFO("head " << h << ", element " << d);
       REQUIRE(out[static_cast<std::size_t>(h * head_dim + d)] ==
-              Approx(sum[static_cast<std::size_t>(d)] / total).margin(2e-5));
+              Approx(sum[static_cast<std::size_t>(d)] / total).margin(type == KvType::kFloat32 ? 2e-5 : 3e-3));
     }
   }
 }
 
 TEST_CASE("attention over pages, for every number of heads that share keys") {
-  for (const std::int64_t length : {1, 15, 16, 17, 100}) {
-    for (const std::int64_t heads : {1, 2, 3, 4, 7, 9}) check_attention(length, heads, 24, std::nullopt);
-    for (const std::int64_t head_dim : {2, 16, 64, 80}) check_attention(length, 2, head_dim, std::nullopt);
-    for (const std::int64_t window : {1, 16, 20}) check_attention(length, 2, 24, window);
+  for (const KvType type : {KvType::kFloat32, KvType::kFloat16}) {
+    for_each_target([&] {
+      for (const std::int64_t length : {1, 15, 16, 17, 100, 256, 257, 600}) {
+        for (const std::int64_t heads : {1, 2, 3, 4, 7, 9}) check_attention({length, heads, 24, std::nullopt}, type);
+        for (const std::int64_t head_dim : {2, 16, 64, 80}) check_attention({length, 2, head_dim, std::nullopt}, type);
+        for (const std::int64_t window : {1, 16, 20, 300}) check_attention({length, 2, 24, window}, type);
+      }
+    });
   }
+}
+
+TEST_CASE("keys and values that are too large for 16 bits stay finite") {
+  model::ModelConfig config;
+  config.layers.resize(1);
+  config.num_key_value_heads = 1;
+  config.head_dim = 2;
+  KvCache cache(config, make_kv_groups(config, 1), KvType::kFloat16);
+  const std::vector<float> huge = {1e9F, -1e9F};
+  store_key_value(cache, {0, 0, 0, 0}, huge, huge.data());
+  const std::vector<std::int32_t> pages = {0};
+  const std::vector<float> query = {1, 1};
+  std::vector<float> out(2);
+  attention({.cache = cache,
+             .layer = 0,
+             .kv_head = 0,
+             .head_dim = 2,
+             .heads = 1,
+             .sliding_window = std::nullopt,
+             .sinks = nullptr,
+             .pages = pages,
+             .position = 0,
+             .tokens = 1,
+             .queries = query.data(),
+             .query_stride = 0,
+             .out = out.data(),
+             .out_stride = 0});
+  CHECK(out == std::vector<float>{65504, -65504});
 }
 
 }  // namespace

@@ -7,6 +7,9 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "fixture_gguf.hpp"
+#include "temporary_folder.hpp"
+#include "tiny_model.hpp"
 
 namespace gpuinfer::backend {
 namespace {
@@ -23,12 +26,22 @@ std::vector<float> read_npy(const std::filesystem::path& path) {
   return values;
 }
 
+model::Model load_hugging_face(const std::filesystem::path& folder) {
+  return model::load_model(model::find_model(folder));
+}
+
+model::Model load_gguf(const std::string& name) {
+  const TemporaryFolder folder;  // the file stays mapped when its name is gone
+  return model::load_model(model::find_model(folder.write("model.gguf", model::fixture_as_gguf(name))));
+}
+
 }  // namespace
 
-Fixture load_fixture(const std::string& name) {
+Fixture load_fixture(const std::string& name, model::Layout layout) {
   const std::filesystem::path folder = std::filesystem::path("runtime/fixtures") / name;
   Fixture fixture;
-  fixture.model = std::make_shared<const model::Model>(model::load_model(model::find_model(folder)));
+  fixture.model = std::make_shared<const model::Model>(layout == model::Layout::kGguf ? load_gguf(name)
+                                                                                      : load_hugging_face(folder));
   const std::vector<float> logits = read_npy(folder / "logits.npy");
   auto begin = logits.begin();
   const Json expected = Json::parse(read_file(folder / "expected.json"));

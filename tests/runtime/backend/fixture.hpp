@@ -25,7 +25,7 @@ struct Fixture {
   std::vector<FixturePrompt> prompts;
 };
 
-/// The folder runtime/fixtures/NAME.
-Fixture load_fixture(const std::string& name);
+/// The folder runtime/fixtures/NAME, its weights from safetensors or from what llama.cpp's converter makes of them.
+Fixture load_fixture(const std::string& name, model::Layout layout = model::Layout::kHuggingFace);
 
 }  // namespace gpuinfer::backend

@@ -1,0 +1,112 @@
+// The GPU as the host sees it: what it is, its memory, and the queue of its work. device.cpp implements it with CUDA's
+// runtime, tests/simt/device.cpp for the GPU that the tests play.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/error.hpp"
+#include "runtime/backend/cuda/stream.hpp"
+
+namespace gpuinfer::backend::cuda {
+
+/// There is no GPU that can be used: what() says why.
+class NoDevice : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The GPU's memory does not suffice.
+class OutOfDeviceMemory : public Error {
+ public:
+  using Error::Error;
+};
+
+struct Device {
+  std::string name;            ///< "NVIDIA L4"
+  int compute_capability = 0;  ///< 89 for 8.9
+  std::int64_t multiprocessors = 0;
+  std::int64_t memory_bytes = 0;
+  std::int64_t free_bytes = 0;
+};
+
+/// The first GPU that this process sees; the first call sets it up, which takes some tenths of a second. Throws
+/// NoDevice where there is no driver, the driver is older than this program's CUDA, or the GPU is older than compute
+/// capability 8.0.
+Device open_device();
+
+/// Aligned to 256 bytes. Throws OutOfDeviceMemory.
+void* allocate_device_memory(std::size_t bytes);
+void free_device_memory(void* memory) noexcept;
+
+/// Memory of the host that the GPU can read while the host goes on. Throws Error where the host has not that much.
+void* allocate_pinned_memory(std::size_t bytes);
+void free_pinned_memory(void* memory) noexcept;
+
+/// Work that the GPU does in the order in which it was given.
+class Queue {
+ public:
+  /// Throws Error where the GPU refuses.
+  Queue();
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  Stream stream() const { return stream_; }
+
+  /// The source must stay as it is until the queue has been waited for, unless it is not pinned.
+  void upload(void* to, std::span<const std::byte> from);
+  /// `to` is written when the queue has been waited for.
+  void download(std::span<std::byte> to, const void* from);
+  /// Returns when all work is done. Throws Error where a kernel or a copy failed; then every later call does too, and
+  /// only a new process can use the GPU again.
+  void wait();
+
+ private:
+  Stream stream_ = nullptr;
+};
+
+/// Elements on the GPU; uninitialised.
+template <typename T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  explicit DeviceArray(std::size_t size)
+      : data_(size == 0 ? nullptr : static_cast<T*>(allocate_device_memory(size * sizeof(T)))), size_(size) {}
+  ~DeviceArray() { free_device_memory(data_); }
+  DeviceArray(DeviceArray&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  T* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Elements in pinned memory of the host; uninitialised.
+template <typename T>
+class PinnedArray {
+ public:
+  explicit PinnedArray(std::size_t size)
+      : values_(static_cast<T*>(size == 0 ? nullptr : allocate_pinned_memory(size * sizeof(T))), size) {}
+  ~PinnedArray() { free_pinned_memory(values_.data()); }
+  PinnedArray(const PinnedArray&) = delete;
+  PinnedArray& operator=(const PinnedArray&) = delete;
+
+  std::span<T> span() const { return values_; }
+
+ private:
+  std::span<T> values_;
+};
+
+}  // namespace gpuinfer::backend::cuda

@@ -1,0 +1,66 @@
+// How the host starts a kernel: the only place with <<<>>>.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "base/error.hpp"
+#include "runtime/backend/cuda/stream.hpp"
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+#else
+#include "runtime/backend/cuda/ptx/host_twin.hpp"
+#endif
+
+namespace gpuinfer::backend::cuda::ptx {
+
+/// What a launch says about its blocks.
+struct Grid {
+  std::int64_t x = 1;
+  std::int64_t y = 1;
+  std::int64_t z = 1;
+  /// In a block: whole warps.
+  int threads = 256;
+  std::size_t dynamic_shared_bytes = 0;
+};
+
+/// Blocks that a launch can have (CUDA programming guide, table of compute capabilities).
+inline constexpr std::int64_t kMaximumGridX = 0x7FFFFFFF;
+inline constexpr std::int64_t kMaximumGridYZ = 0xFFFF;
+/// Shared memory that a launch gets without asking.
+inline constexpr std::size_t kDefaultSharedBytes = 48U << 10;
+
+/// Starts `kernel`, which logs and errors call `name`. Nothing happens where the grid is empty. Throws Error where the
+/// driver refuses, std::invalid_argument where no GPU has such a grid.
+template <typename... Parameters, typename... Arguments>
+void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (grid.x > kMaximumGridX || grid.y > kMaximumGridYZ || grid.z > kMaximumGridYZ || grid.threads % 32 != 0) {
+    throw std::invalid_argument(std::string("no GPU has a grid as large as that of ") + name);
+  }
+#ifdef __CUDACC__
+  cudaError_t status = cudaSuccess;
+  if (grid.dynamic_shared_bytes > kDefaultSharedBytes) {
+    status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(grid.dynamic_shared_bytes));
+  }
+  if (status == cudaSuccess) {
+    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+    kernel<<<blocks, static_cast<unsigned>(grid.threads), grid.dynamic_shared_bytes, stream>>>(arguments...);
+    status = cudaGetLastError();
+  }
+  if (status != cudaSuccess) {
+    throw Error(std::string("the GPU refuses the kernel ") + name + ": " + cudaGetErrorString(status),
+                "this gpuinfer needs a GPU of compute capability 8.0 or newer and its driver");
+  }
+#else
+  static_cast<void>(stream);
+  simt::launch(name, {static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)},
+               static_cast<unsigned>(grid.threads), grid.dynamic_shared_bytes, [&] { kernel(arguments...); });
+#endif
+}
+
+}  // namespace gpuinfer::backend::cuda::ptx

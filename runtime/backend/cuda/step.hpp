@@ -1,0 +1,42 @@
+// A batch as the kernels read it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/backend/backend.hpp"
+#include "runtime/backend/cuda/attention_plan.hpp"
+#include "runtime/backend/cuda/step_inputs.hpp"
+
+namespace gpuinfer::backend::cuda {
+
+/// The slices of `batch`, cut so that each portion has at most `tokens` tokens. What a token wants stays with it. The
+/// views point into the batch.
+std::vector<std::vector<Slice>> cut_batch(std::span<const Slice> batch, std::int64_t tokens);
+
+/// Of the layers that share a KV group; in the GPU's memory, as all pointers below.
+struct StepGroup {
+  const std::int32_t* slots = nullptr;        ///< of the tokens, as RotateAndStore reads them
+  const std::int32_t* page_tables = nullptr;  ///< as Attention reads them
+  const AttentionTile* tiles = nullptr;
+  const AttentionTile* merges = nullptr;
+  std::int64_t tile_count = 0;
+  std::int64_t merge_count = 0;
+};
+
+struct Step {
+  std::int64_t tokens = 0;
+  const std::int32_t* ids = nullptr;        ///< [tokens]
+  const std::int32_t* positions = nullptr;  ///< [tokens]
+  const AttentionSlice* slices = nullptr;
+  std::vector<StepGroup> groups = {};           ///< of each KV group
+  const std::int32_t* logits_tokens = nullptr;  ///< the tokens whose logits are wanted, in their order
+  std::int64_t logits_rows = 0;
+};
+
+/// Describes the slices and uploads that. `heads` are those of the model; a group's window takes the place of theirs.
+Step make_step(std::span<const Slice> slices, std::span<const KvGroup> groups, const AttentionHeads& heads,
+               const AttentionResources& resources, StepInputs& inputs, Queue& queue);
+
+}  // namespace gpuinfer::backend::cuda

@@ -1,0 +1,140 @@
+// The whole backend on the GPU that tests/simt plays: its own host code and kernels.
+#include "runtime/backend/cuda/cuda_backend.hpp"
+
+#include "../fixture.hpp"
+#include "../relative_l2.hpp"
+#include "../sequence.hpp"
+#include "catch.hpp"
+#include "runtime/backend/cuda/device.hpp"
+#include "runtime/backend/cuda/device_model.hpp"
+#include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/reference/reference_backend.hpp"
+#include "simt/gpu.hpp"
+
+namespace gpuinfer::backend {
+namespace {
+
+constexpr std::int64_t kPages = 24;
+
+/// The harness takes a tenth of a second for a token; longer contexts are the kernels' own tests' business.
+constexpr std::size_t kLongestPrompt = 40;
+
+/// Where there is nothing to attend to but oneself, all that differs from the reference is the order of sums.
+constexpr double kLimitOfOneToken = 1e-6;
+/// The weights of attention are rounded to bfloat16 too, and what differs by that is rounded again. In a mixture a
+/// token may even go to another expert.
+constexpr double kLimit = 1.5e-2;
+constexpr double kLimitOfMixtures = 4e-2;
+/// Transformers with bfloat16 is 0.8e-2 to 3.2e-2 away from its own float32 on these models (bfloat16_error.py).
+constexpr double kLimitToTransformers = 2e-2;
+
+std::unique_ptr<Backend> make(const Fixture& fixture) {
+  return make_cuda_backend(*fixture.model, make_kv_groups(fixture.model->config, kPages), 2);
+}
+
+std::vector<float> run(Backend& backend, const FixturePrompt& prompt, std::size_t chunk, std::int32_t first_page = 0) {
+  return Sequence(kPages / 2, first_page).run(backend, prompt.ids, chunk);
+}
+
+TEST_CASE("logits equal those of the reference in bfloat16, and are the same bits in chunks of any size") {
+  for (const char* name :
+       {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
+    DYNAMIC_SECTION(name) {
+      const Fixture fixture = load_fixture(name);
+      const bool is_mixture = fixture.model->config.num_experts > 0;
+      const std::unique_ptr<Backend> backend = make(fixture);
+      const std::unique_ptr<Backend> reference =
+          make_reference_backend(fixture.model, make_kv_groups(fixture.model->config, kPages), Precision::kBfloat16);
+      for (const FixturePrompt& prompt : fixture.prompts) {
+        const std::size_t length = prompt.ids.size();
+        if (length > kLongestPrompt) continue;
+        INFO("prompt of " << length << " tokens");
+        const std::vector<float> logits = run(*backend, prompt, length, 1);
+        CHECK(relative_l2(logits, run(*reference, prompt, length)) < (length == 1  ? kLimitOfOneToken
+                                                                      : is_mixture ? kLimitOfMixtures
+                                                                                   : kLimit));
+        if (!is_mixture) CHECK(relative_l2(logits, prompt.logits) < kLimitToTransformers);
+        CHECK(run(*backend, prompt, 7) == logits);
+      }
+    }
+  }
+}
+
+TEST_CASE("what llama.cpp's converter makes of a model gives the same logits") {
+  for (const char* name : {"gemma3", "gpt-oss-mxfp4"}) {
+    DYNAMIC_SECTION(name) {
+      const Fixture fixture = load_fixture(name);
+      const FixturePrompt& prompt = fixture.prompts[1];
+      const std::vector<float> expected = run(*make(fixture), prompt, 7);
+      CHECK(relative_l2(run(*make(load_fixture(name, model::Layout::kGguf)), prompt, 7), expected) < 1e-2);
+    }
+  }
+}
+
+TEST_CASE("sequences in one batch do not see each other, and hidden states come along") {
+  const Fixture fixture = load_fixture("qwen3");
+  const std::unique_ptr<Backend> backend = make(fixture);
+  const auto row = static_cast<std::size_t>(backend->vocab_size());
+  const std::vector<TokenId>& first = fixture.prompts[1].ids;
+  const std::vector<TokenId>& second = fixture.prompts[2].ids;
+  const std::vector<float> first_alone = run(*backend, fixture.prompts[1], first.size());
+  const std::vector<float> second_alone = run(*backend, fixture.prompts[2], second.size());
+
+  Sequence one(kPages / 2, 0);
+  Sequence other(kPages / 2, 1);
+  Slice batch[] = {one.next(first, Logits::kLast), other.next(second, Logits::kAll)};
+  batch[0].hidden = true;
+  std::vector<float> logits((1 + second.size()) * row);
+  std::vector<float> hidden(first.size() * static_cast<std::size_t>(backend->hidden_size()));
+  backend->forward(batch, logits, hidden);
+  CHECK(std::vector(logits.begin(), logits.begin() + static_cast<std::ptrdiff_t>(row)) ==
+        std::vector(first_alone.end() - static_cast<std::ptrdiff_t>(row), first_alone.end()));
+  CHECK(std::vector(logits.begin() + static_cast<std::ptrdiff_t>(row), logits.end()) == second_alone);
+
+  const std::unique_ptr<Backend> reference =
+      make_reference_backend(fixture.model, make_kv_groups(fixture.model->config, kPages), Precision::kBfloat16);
+  std::vector<float> expected(hidden.size());
+  Sequence sequence(kPages / 2);
+  Slice slice = sequence.next(first, Logits::kNone);
+  slice.hidden = true;
+  reference->forward({&slice, 1}, {}, expected);
+  CHECK(relative_l2(hidden, expected) < kLimit);
+}
+
+/// Puts the GPU back as it was.
+struct ChangedGpu {
+  ~ChangedGpu() { simt::gpu() = {}; }
+};
+
+TEST_CASE("without a GPU, and on one that is too small, the error says so and nothing is left behind") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("llama");
+  simt::gpu().missing = "there is no NVIDIA driver";
+  CHECK_THROWS_AS(make(fixture), cuda::NoDevice);
+  simt::gpu().missing.reset();
+  for (const std::int64_t bytes : {1 << 10, 1 << 18, 1 << 20, 1 << 22}) {
+    simt::gpu().memory_bytes = bytes;
+    CHECK_THROWS_WITH(make(fixture), Catch::Contains("GPU") && Catch::Contains("weights"));
+    CHECK(simt::allocated_bytes() == 0);
+  }
+}
+
+TEST_CASE("a model that the kernels cannot compute is refused before anything is brought") {
+  model::Model model = *load_fixture("llama").model;
+  model.config.head_dim = 48;
+  CHECK_THROWS_WITH(make_cuda_backend(model, make_kv_groups(model.config, kPages), 1), Catch::Contains("48"));
+  CHECK_THROWS_AS(make_cuda_backend(model, make_kv_groups(model.config, kPages), 1), cuda::UnsupportedModel);
+}
+
+TEST_CASE("a GPU that fails while it computes fails the step, and every later one") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("llama");
+  const std::unique_ptr<Backend> backend = make(fixture);
+  CHECK_NOTHROW(run(*backend, fixture.prompts[1], 7));
+  simt::gpu().waits_until_fault = 0;
+  CHECK_THROWS_WITH(run(*backend, fixture.prompts[1], 7), Catch::Contains("illegal memory access"));
+  CHECK_THROWS_WITH(run(*backend, fixture.prompts[0], 7), Catch::Contains("illegal memory access"));
+}
+
+}  // namespace
+}  // namespace gpuinfer::backend

@@ -1,0 +1,127 @@
+// The host side of the GPU that tests/simt plays: memory with guard pages, and a queue that takes its time as far as
+// the host can tell.
+#include "runtime/backend/cuda/device.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "simt/failure.hpp"
+#include "simt/gpu.hpp"
+#include "simt/guarded_memory.hpp"
+
+namespace gpuinfer::simt {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+/// Everything is done when it is asked for, but the host must not see that: what it gives may not change before the
+/// wait, and what it gets arrives there.
+struct Pending {
+  struct Upload {
+    std::span<const std::byte> from;
+    Bytes at_first;
+  };
+  struct Download {
+    std::span<std::byte> to;
+    Bytes bytes;
+  };
+  std::vector<Upload> uploads;
+  std::vector<Download> downloads;
+};
+
+struct State {
+  std::map<void*, std::unique_ptr<GuardedMemory>> device_memory;
+  std::map<void*, Bytes> pinned_memory;
+  Pending pending;
+};
+
+State& state() {
+  static State one;
+  return one;
+}
+
+bool is_pinned(std::span<const std::byte> bytes) {
+  return std::ranges::any_of(state().pinned_memory, [&](const auto& entry) {
+    const Bytes& memory = entry.second;
+    return bytes.data() >= memory.data() && bytes.data() + bytes.size() <= memory.data() + memory.size();
+  });
+}
+
+}  // namespace
+
+Gpu& gpu() {
+  static Gpu one;
+  return one;
+}
+
+std::int64_t allocated_bytes() {
+  std::int64_t bytes = 0;
+  for (const auto& [address, memory] : state().device_memory) bytes += static_cast<std::int64_t>(memory->size());
+  return bytes;
+}
+
+}  // namespace gpuinfer::simt
+
+namespace gpuinfer::backend::cuda {
+
+using simt::state;
+
+Device open_device() {
+  if (simt::gpu().missing) throw NoDevice(*simt::gpu().missing);
+  return {.name = "the GPU of tests/simt",
+          .compute_capability = 80,
+          .multiprocessors = 2,
+          .memory_bytes = simt::gpu().memory_bytes,
+          .free_bytes = simt::gpu().memory_bytes - simt::allocated_bytes()};
+}
+
+void* allocate_device_memory(std::size_t bytes) {
+  if (simt::allocated_bytes() + static_cast<std::int64_t>(bytes) > simt::gpu().memory_bytes) {
+    throw OutOfDeviceMemory("the GPU has not " + std::to_string(bytes) + " bytes of memory left");
+  }
+  auto memory = std::make_unique<simt::GuardedMemory>(bytes);
+  void* const address = memory->data();
+  state().device_memory.emplace(address, std::move(memory));
+  return address;
+}
+
+void free_device_memory(void* memory) noexcept { state().device_memory.erase(memory); }
+
+void* allocate_pinned_memory(std::size_t bytes) {
+  simt::Bytes memory(bytes);
+  void* const address = memory.data();
+  state().pinned_memory.emplace(address, std::move(memory));
+  return address;
+}
+
+void free_pinned_memory(void* memory) noexcept { state().pinned_memory.erase(memory); }
+
+Queue::Queue() = default;
+
+Queue::~Queue() = default;
+
+void Queue::upload(void* to, std::span<const std::byte> from) {
+  std::ranges::copy(from, static_cast<std::byte*>(to));
+  if (simt::is_pinned(from)) state().pending.uploads.push_back({from, {from.begin(), from.end()}});
+}
+
+void Queue::download(std::span<std::byte> to, const void* from) {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  state().pending.downloads.push_back({to, {bytes, bytes + to.size()}});
+}
+
+void Queue::wait() {
+  const simt::Pending done = std::exchange(state().pending, {});
+  if (simt::gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
+  --simt::gpu().waits_until_fault;
+  for (const auto& [from, at_first] : done.uploads) {
+    if (!std::ranges::equal(from, at_first)) {
+      throw simt::Failure("the host changed pinned memory while it was uploaded");
+    }
+  }
+  for (const auto& [to, bytes] : done.downloads) std::ranges::copy(bytes, to.begin());
+}
+
+}  // namespace gpuinfer::backend::cuda

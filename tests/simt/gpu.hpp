@@ -1,0 +1,25 @@
+// The GPU that the host side of a backend meets in tests: how large it is, and how it fails.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+
+namespace gpuinfer::simt {
+
+struct Gpu {
+  std::int64_t memory_bytes = std::int64_t{1} << 30;
+  /// Why there is none.
+  std::optional<std::string> missing = {};
+  /// Waits that succeed before all fail, as after a fault in a kernel.
+  std::int64_t waits_until_fault = std::numeric_limits<std::int64_t>::max();
+};
+
+/// The one that is there: a test may change it, and puts it back.
+Gpu& gpu();
+
+/// Bytes that are allocated on it at present.
+std::int64_t allocated_bytes();
+
+}  // namespace gpuinfer::simt

@@ -1,0 +1,53 @@
+// Guard pages by mmap and mprotect.
+#include "simt/guarded_memory.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "simt/failure.hpp"
+
+namespace gpuinfer::simt {
+namespace {
+
+constexpr std::size_t kAlignment = 16;
+constexpr std::byte kPoison{0xFF};
+
+std::size_t page_bytes() {
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+std::size_t round_up(std::size_t bytes, std::size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+GuardedMemory::GuardedMemory(std::size_t bytes) : size_(bytes) {
+  const std::size_t usable = round_up(size_, page_bytes()) + page_bytes();
+  mapped_bytes_ = usable + page_bytes();
+  void* mapping = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) throw std::bad_alloc();
+  mapping_ = static_cast<std::byte*>(mapping);
+  data_ = mapping_ + usable - round_up(size_, kAlignment);
+  mprotect(mapping_ + usable, page_bytes(), PROT_NONE);
+  std::fill(mapping_, mapping_ + usable, kPoison);
+}
+
+GuardedMemory::~GuardedMemory() { munmap(mapping_, mapped_bytes_); }
+
+void GuardedMemory::poison() { std::fill_n(data_, size_, kPoison); }
+
+void GuardedMemory::make_read_only() { mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_READ); }
+
+void GuardedMemory::check_borders() const {
+  const auto is_poison = [](std::byte byte) { return byte == kPoison; };
+  if (!std::all_of(mapping_, data_, is_poison)) throw Failure("something was written before the beginning of a buffer");
+  if (!std::all_of(data_ + size_, mapping_ + mapped_bytes_ - page_bytes(), is_poison)) {
+    throw Failure("something was written behind the end of a buffer");
+  }
+}
+
+}  // namespace gpuinfer::simt

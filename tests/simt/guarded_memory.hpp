@@ -1,0 +1,37 @@
+// Memory that ends where the page behind it cannot be touched.
+#pragma once
+
+#include <cstddef>
+
+namespace gpuinfer::simt {
+
+/// Aligned to 16 bytes, as a GPU's allocations are at least. All bits are one at first: floats are NaN, integers -1. An
+/// access behind the end, or more than a page before the beginning, is a segmentation fault; where the size is no
+/// multiple of 16, what lies between the end and the page is poison too.
+class GuardedMemory {
+ public:
+  explicit GuardedMemory(std::size_t bytes);
+  ~GuardedMemory();
+  GuardedMemory(const GuardedMemory&) = delete;
+  GuardedMemory& operator=(const GuardedMemory&) = delete;
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+  /// Sets all bits to one.
+  void poison();
+  /// A write is a segmentation fault from now on.
+  void make_read_only();
+
+  /// Throws Failure where something was written just before or behind the data.
+  void check_borders() const;
+
+ private:
+  std::size_t size_;
+  std::size_t mapped_bytes_;
+  std::byte* mapping_;
+  std::byte* data_;
+};
+
+}  // namespace gpuinfer::simt

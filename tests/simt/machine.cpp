@@ -1,0 +1,124 @@
+// The GPU that the host twins of runtime/backend/cuda/ptx run on: launches, and what a running thread may ask for.
+#include <csignal>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "runtime/backend/cuda/ptx/host_twin.hpp"
+#include "simt/block.hpp"
+#include "simt/failure.hpp"
+#include "simt/schedule.hpp"
+
+namespace gpuinfer::simt {
+namespace {
+
+constexpr std::uint64_t kSchedules = 4;
+/// As on every GPU.
+constexpr unsigned kMaximumThreads = 1024;
+
+std::uint64_t schedule = 1;
+Block* running_block = nullptr;
+
+extern "C" void on_segmentation_fault(int signal, siginfo_t* /*info*/, void* /*context*/) {
+  if (running_block == nullptr) {
+    std::signal(signal, SIG_DFL);  // Not a kernel's: the instruction runs again, and ends the program.
+    return;
+  }
+  running_block->abandon_thread("touches memory outside of its buffers, or writes to an input");
+}
+
+/// Turns the segmentation faults of kernels into failures, for as long as it lives.
+class CatchFaults {
+ public:
+  explicit CatchFaults(Block& block) {
+    running_block = &block;
+    struct sigaction action {};
+    action.sa_sigaction = on_segmentation_fault;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER;  // The handler of a fault leaves by switching to another stack.
+    sigaction(SIGSEGV, &action, &before_);
+  }
+  ~CatchFaults() {
+    running_block = nullptr;
+    sigaction(SIGSEGV, &before_, nullptr);
+  }
+  CatchFaults(const CatchFaults&) = delete;
+  CatchFaults& operator=(const CatchFaults&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
+Block& block() { return *running_block; }
+
+}  // namespace
+
+void set_schedule(std::uint64_t seed) { schedule = seed; }
+
+void under_schedules(const std::function<void()>& test) {
+  for (std::uint64_t seed = 1; seed <= kSchedules; ++seed) {
+    INFO("schedule " << seed);
+    set_schedule(seed);
+    test();
+  }
+}
+
+void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t dynamic_shared_bytes,
+            const std::function<void()>& thread) {
+  if (threads == 0 || threads > kMaximumThreads || threads % kLanes != 0) {
+    throw std::invalid_argument("a block has whole warps, at most 32 of them");
+  }
+  Block block(std::string(kernel) + " under schedule " + std::to_string(schedule), threads, dynamic_shared_bytes,
+              thread);
+  std::mt19937_64 random(schedule);
+  std::vector<unsigned> order(grid.x * grid.y * grid.z);
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::shuffle(order, random);
+  const CatchFaults catch_faults(block);
+  for (const unsigned i : order) block.run({i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y}, random);
+}
+
+unsigned thread_index() { return block().running(); }
+unsigned block_threads() { return block().size(); }
+Dimensions block_index() { return block().index(); }
+
+void block_barrier(Place place) { block().wait(Block::Thread::State::kAtBarrier, place); }
+
+std::span<const Words, kLanes> exchange(const Words& mine, Place place) {
+  auto& words = block().warp().words[++block().thread().exchanges % 2];
+  words[block().running() % kLanes] = mine;
+  block().wait(Block::Thread::State::kAtExchange, place);
+  return words;
+}
+
+void* shared_memory(const void* variable, std::size_t bytes) { return block().shared_memory(variable, bytes); }
+void* dynamic_shared_memory() { return block().dynamic_shared_memory(); }
+
+void copy_async(void* to, const void* from) {
+  Block::Copy copy{.to = to, .bytes = {}};
+  std::memcpy(copy.bytes.data(), from, copy.bytes.size());
+  block().thread().open_group.push_back(copy);
+}
+
+void close_copy_group() {
+  Block::Thread& thread = block().thread();
+  thread.groups.push_back(std::move(thread.open_group));
+  thread.open_group.clear();
+}
+
+void wait_copy_groups(unsigned pending) {
+  Block::Thread& thread = block().thread();
+  while (thread.groups.size() > pending) {
+    for (const Block::Copy& copy : thread.groups.front()) std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+    thread.groups.pop_front();
+  }
+}
+
+void fail(const std::string& what) { block().fail(what); }
+
+}  // namespace gpuinfer::simt

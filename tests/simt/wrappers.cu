@@ -1,0 +1,2 @@
+// The wrappers as nvcc sees them.
+#include "tests/simt/wrappers.cuh"

@@ -1,48 +1,103 @@
 #include "runtime/engine/engine.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <utility>
+
+#include "base/log.hpp"
+#include "runtime/engine/random.hpp"
 
 namespace gpuinfer::engine {
 namespace {
 
+/// Rows of logits for a whole chunk of a prompt take memory: 200,000 floats each.
+constexpr std::int64_t kMaxPromptLogprobsSlice = 32;
+
+/// From one trial of a broken backend to the next.
+constexpr std::chrono::seconds kTrialInterval(1);
+
 /// The options with max_model_len settled. Throws Error where the pages cannot hold one sequence of that length.
 EngineOptions settle(EngineOptions options, const backend::Backend& backend) {
   const std::int64_t model = backend.max_position_embeddings();
-  const std::int64_t cache = backend.kv_pages() * backend::kPageTokens;
+  const backend::KvGroup& first = backend.kv_groups().front();
+  const std::int64_t cache = first.sliding_window ? model : first.pages * backend::kPageTokens;
   if (options.max_model_len == 0) options.max_model_len = std::min(model, cache);
   if (options.max_model_len < 2 || options.max_model_len > model) {
     throw Error("a context of " + std::to_string(options.max_model_len) +
                     " tokens is outside what the model was made for, 2 to " + std::to_string(model),
                 "Choose another --max-model-len.");
   }
-  if (options.max_model_len > cache) {
+  if (!KvCache(backend.kv_groups()).can_hold(options.max_model_len, options.limits.max_batch_tokens)) {
     throw Error("a context of " + std::to_string(options.max_model_len) + " tokens does not fit into a KV cache of " +
                     std::to_string(cache) + " tokens",
                 "Raise --kv-cache-tokens or lower --max-model-len.");
   }
+  const std::int64_t vocab_size = backend.vocab_size();
+  if (options.generated_vocab_size <= 0) options.generated_vocab_size = vocab_size;
+  options.generated_vocab_size = std::min(options.generated_vocab_size, vocab_size);
   return options;
+}
+
+/// Adds a row to `sum`.
+void accumulate(std::span<const float> row, std::vector<float>& sum) {
+  sum.resize(row.size());
+  std::ranges::transform(row, sum, sum.begin(), std::plus<>());
+}
+
+/// The vector of length 1 in the same direction.
+std::vector<float> normalized(std::vector<float> vector) {
+  double squares = 0;
+  for (const float value : vector) squares += static_cast<double>(value) * static_cast<double>(value);
+  const auto scale = static_cast<float>(squares > 0 ? 1 / std::sqrt(squares) : 0);
+  for (float& value : vector) value *= scale;
+  return vector;
 }
 
 }  // namespace
 
-Engine::Request::Request(std::uint64_t id, GenerationRequest request, std::shared_ptr<TokenQueue> token_queue,
-                         PagePool& pool)
-    : sequence(id, std::move(request.prompt), pool),
-      sampling(request.sampling),
-      random(request.sampling.seed),
-      prompt_tokens(std::ssize(sequence.tokens)),
-      max_length(static_cast<std::size_t>(prompt_tokens + request.max_tokens)),
-      stop_tokens(std::move(request.stop_tokens)),
-      queue(std::move(token_queue)) {}
+/// A request inside the step loop.
+struct Engine::Request {
+  Request(std::uint64_t id, GenerationRequest request, std::shared_ptr<TokenQueue> token_queue)
+      : sequence(id, std::move(request.prompt), request.cache_salt),
+        wanted(std::move(request)),
+        prompt_tokens(std::ssize(sequence.tokens)),
+        queue(std::move(token_queue)) {
+    sequence.priority = wanted.priority;
+    sequence.reuse_prefix = !wanted.prompt_logprobs && !wanted.embedding;
+    if (wanted.prompt_logprobs) sequence.max_slice_tokens = kMaxPromptLogprobsSlice;
+  }
+
+  std::span<const TokenId> prompt() const {
+    return std::span(sequence.tokens).first(static_cast<std::size_t>(prompt_tokens));
+  }
+  std::span<const TokenId> generated() const {
+    return std::span(sequence.tokens).subspan(static_cast<std::size_t>(prompt_tokens));
+  }
+  /// What the backend shall give for a slice of so many tokens.
+  backend::Logits logits(const ScheduledSlice& slice) const {
+    if (!wanted.embedding && wanted.prompt_logprobs && prompt_logprobs_given + 1 < prompt_tokens)
+      return backend::Logits::kAll;
+    return slice.reaches_end() && !wanted.embedding ? backend::Logits::kLast : backend::Logits::kNone;
+  }
+
+  Sequence sequence;
+  /// Without the prompt, which the sequence has.
+  GenerationRequest wanted;
+  std::int64_t prompt_tokens;
+  std::int64_t prompt_tokens_seen = 0;
+  std::int64_t prompt_logprobs_given = 0;
+  bool started = false;
+  std::int64_t pooled_tokens = 0;
+  std::vector<float> pooled;
+  std::shared_ptr<TokenQueue> queue;
+};
 
 Engine::Engine(std::unique_ptr<backend::Backend> backend, EngineOptions options)
     : backend_(std::move(backend)),
       options_(settle(std::move(options), *backend_)),
-      pool_(backend_->kv_pages()),
-      scheduler_(pool_, options_.limits) {
-  statistics_.kv_pages = pool_.size();
+      kv_(backend_->kv_groups(), options_.reuse_prefixes),
+      scheduler_(kv_, options_.limits) {
   loop_ = std::thread([this] { run(); });
 }
 
@@ -60,32 +115,48 @@ void Engine::stop() {
 }
 
 Generation Engine::submit(GenerationRequest request) {
-  check(request);
-  request.max_tokens = std::min(request.max_tokens, max_model_len() - std::ssize(request.prompt));
-  auto queue = std::make_shared<TokenQueue>();
+  std::vector<GenerationRequest> requests;
+  requests.push_back(std::move(request));
+  return std::move(submit(std::move(requests)).front());
+}
+
+std::vector<Generation> Engine::submit(std::vector<GenerationRequest> requests) {
+  for (const GenerationRequest& request : requests) check(request);
+  const auto doorbell = std::make_shared<Doorbell>();
+  std::vector<Generation> generations;
   {
     const std::lock_guard lock(mutex_);
     if (draining_) throw Draining("the server is shutting down", "Send the request to another replica.");
+    if (!statistics_.failure.empty()) {
+      throw BackendBroken("the model cannot be computed: " + statistics_.failure,
+                          "Send the request to another replica.");
+    }
     const std::int64_t unfinished = statistics_.running + statistics_.waiting;
-    if (unfinished >= options_.limits.max_running + options_.max_waiting) {
+    if (unfinished + std::ssize(requests) > capacity()) {
       throw QueueFull("the queue is full: " + std::to_string(unfinished) + " requests are running or waiting",
                       "Try again later, or add replicas.");
     }
-    incoming_.push_back(std::make_unique<Request>(next_id_++, std::move(request), queue, pool_));
-    ++statistics_.waiting;
+    for (GenerationRequest& request : requests) {
+      request.max_tokens = std::min(request.max_tokens, max_model_len() - std::ssize(request.prompt));
+      auto queue = std::make_shared<TokenQueue>(doorbell);
+      incoming_.push_back(std::make_unique<Request>(next_id_++, std::move(request), queue));
+      ++statistics_.waiting;
+      generations.emplace_back(std::move(queue));
+    }
   }
   work_.notify_one();
-  return Generation(std::move(queue));
+  return generations;
 }
 
 void Engine::check(const GenerationRequest& request) const {
   const std::int64_t length = std::ssize(request.prompt);
+  const std::int64_t longest = request.embedding ? max_model_len() : max_model_len() - 1;
   if (length == 0) throw Error("the prompt is empty");
-  if (length >= max_model_len()) {
+  if (length > longest) {
     throw Error("the prompt has " + std::to_string(length) + " tokens, and the context holds " +
                 std::to_string(max_model_len()) + " with at least one that is generated");
   }
-  if (request.max_tokens < 1) throw Error("max_tokens is below 1");
+  if (request.max_tokens < 1 && !request.embedding) throw Error("max_tokens is below 1");
   for (const TokenId token : request.prompt) {
     if (token < 0 || token >= backend_->vocab_size()) {
       throw Error("token " + std::to_string(token) + " is not in the vocabulary of " +
@@ -111,11 +182,16 @@ bool Engine::wait_until_idle(Clock::duration timeout) const {
 
 void Engine::run() {
   while (wait_for_work()) {
-    drop_cancelled();
-    if (!requests_.empty()) step();
+    drop_departed();
+    if (!requests_.empty()) {
+      step();
+    } else if (!failure_.empty()) {
+      try_backend();
+    }
     publish_statistics();
   }
-  for (const auto& [id, request] : requests_) request->queue->fail("the server is shutting down", "");
+  const auto failure = std::make_exception_ptr(GenerationFailed("the server is shutting down"));
+  for (const auto& [id, request] : requests_) request->queue->fail(failure);
   requests_.clear();
 }
 
@@ -125,7 +201,12 @@ bool Engine::wait_for_work() {
   bool stopping = false;
   {
     std::unique_lock lock(mutex_);
-    work_.wait(lock, [this] { return stopping_ || !incoming_.empty() || !requests_.empty(); });
+    const auto has_work = [this] { return stopping_ || !incoming_.empty() || !requests_.empty(); };
+    if (failure_.empty()) {
+      work_.wait(lock, has_work);
+    } else {
+      work_.wait_for(lock, kTrialInterval, has_work);
+    }
     arrived.swap(incoming_);
     stopping = stopping_;
   }
@@ -136,89 +217,211 @@ bool Engine::wait_for_work() {
   return !stopping;
 }
 
-void Engine::drop_cancelled() {
+/// Ends requests that nobody waits for any more.
+void Engine::drop_departed() {
+  const Clock::time_point now = Clock::now();
   std::vector<std::uint64_t> cancelled;
+  std::vector<std::uint64_t> late;
   for (const auto& [id, request] : requests_) {
-    if (request->queue->cancelled()) cancelled.push_back(id);
+    if (request->queue->cancelled()) {
+      cancelled.push_back(id);
+    } else if (request->wanted.deadline && *request->wanted.deadline <= now) {
+      late.push_back(id);
+    }
   }
   for (const std::uint64_t id : cancelled) finish(id);
+  for (const std::uint64_t id : late) {
+    fail(id, std::make_exception_ptr(DeadlineExceeded("the request's time is up", "Allow more, or ask for less.")));
+  }
 }
 
 void Engine::step() {
   const Step step = scheduler_.schedule();
-  const Clock::time_point now = Clock::now();
-  for (const ScheduledSlice& slice : step.slices) requests_.at(slice.sequence->id)->queue->scheduled(now);
+  StepReport report{.preempted = step.preempted};
+  if (step.slices.empty()) return;
+  start(step, report);
   try {
     compute(step);
   } catch (const std::exception& error) {
-    for (const ScheduledSlice& slice : step.slices) fail(slice.sequence->id, error.what(), "See the server's log.");
-    return;
+    log(LogLevel::kError, "a step failed", {{"error", error.what()}, {"requests", step.slices.size()}});
+    const auto failure = std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log."));
+    for (const ScheduledSlice& slice : step.slices) fail(slice.sequence->id, failure);
+    return try_backend();
   }
-  const StepReport report = emit(step);
+  note_failure("");
+  emit(step, report);
   if (options_.on_step) options_.on_step(report);
+}
+
+void Engine::start(const Step& step, StepReport& report) {
+  const Clock::time_point now = Clock::now();
+  for (const ScheduledSlice& slice : step.slices) {
+    Request& request = *requests_.at(slice.sequence->id);
+    if (std::exchange(request.started, true)) continue;
+    request.queue->start({.time = now, .cached_tokens = request.sequence.reused_tokens});
+    report.prefix_queries += request.prompt_tokens;
+    report.prefix_hits += request.sequence.reused_tokens;
+  }
 }
 
 void Engine::compute(const Step& step) {
   std::vector<backend::Slice> batch;
+  std::vector<std::vector<backend::PageTable>> page_tables;
   batch.reserve(step.slices.size());
-  std::int64_t rows = 0;
+  page_tables.reserve(step.slices.size());
+  std::int64_t logits_rows = 0;
+  std::int64_t hidden_rows = 0;
   for (const ScheduledSlice& slice : step.slices) {
+    const Request& request = *requests_.at(slice.sequence->id);
     const Sequence& sequence = *slice.sequence;
     const std::span tokens(sequence.tokens);
+    const backend::Logits logits = request.logits(slice);
+    const bool hidden = request.wanted.embedding.has_value();
     batch.push_back(
         {.tokens = tokens.subspan(static_cast<std::size_t>(sequence.computed), static_cast<std::size_t>(slice.tokens)),
          .position = sequence.computed,
-         .pages = sequence.page_table.pages(),
-         .logits = slice.reaches_end() ? backend::Logits::kLast : backend::Logits::kNone});
-    rows += slice.reaches_end() ? 1 : 0;
+         .page_tables = page_tables.emplace_back(sequence.page_tables.begin(), sequence.page_tables.end()),
+         .logits = logits,
+         .hidden = hidden});
+    logits_rows += logits == backend::Logits::kAll ? slice.tokens : logits == backend::Logits::kLast ? 1 : 0;
+    hidden_rows += hidden ? slice.tokens : 0;
   }
-  logits_.resize(static_cast<std::size_t>(rows * backend_->vocab_size()));
-  backend_->forward(batch, logits_);
+  logits_.resize(static_cast<std::size_t>(logits_rows * backend_->vocab_size()));
+  hidden_.resize(static_cast<std::size_t>(hidden_rows * backend_->hidden_size()));
+  backend_->forward(batch, logits_, hidden_);
 }
 
-StepReport Engine::emit(const Step& step) {
-  StepReport report{.preempted = step.preempted};
-  std::span<const float> rows = logits_;
+/// Finds out whether the backend is broken or only could not compute what it was asked for. Where others hold all
+/// pages, their next step shows it.
+void Engine::try_backend() {
+  Sequence sequence(0, {0});
+  if (!kv_.reserve(sequence, 1)) return;
+  const std::vector<backend::PageTable> page_tables(sequence.page_tables.begin(), sequence.page_tables.end());
+  const backend::Slice slice{.tokens = sequence.tokens, .page_tables = page_tables};
+  logits_.resize(static_cast<std::size_t>(backend_->vocab_size()));
+  try {
+    backend_->forward({&slice, 1}, logits_, {});
+    note_failure("");
+  } catch (const std::exception& error) {
+    note_failure(error.what());
+  }
+  kv_.release(sequence);
+}
+
+/// What the last step or trial says about the backend; "" where it works.
+void Engine::note_failure(const std::string& failure) {
+  if (failure_.empty() && !failure.empty()) log(LogLevel::kError, "the model cannot be computed", {{"error", failure}});
+  if (!failure_.empty() && failure.empty()) log(LogLevel::kInfo, "the model can be computed again");
+  failure_ = failure;
+}
+
+void Engine::emit(const Step& step, StepReport& report) {
+  std::span<const float> logits = logits_;
+  std::span<const float> hidden = hidden_;
   const auto vocab_size = static_cast<std::size_t>(backend_->vocab_size());
+  const auto hidden_size = static_cast<std::size_t>(backend_->hidden_size());
   for (const ScheduledSlice& slice : step.slices) {
     Request& request = *requests_.at(slice.sequence->id);
-    const bool sample = slice.reaches_end();
-    request.sequence.computed += slice.tokens;
+    const std::int64_t position = request.sequence.computed;
+    const bool reaches_end = slice.reaches_end();
+    const backend::Logits given = request.logits(slice);
+    kv_.advance(request.sequence, slice.tokens);
+
     report.tokens += slice.tokens;
     const std::int64_t prompt_tokens_seen = std::min(request.prompt_tokens, request.sequence.computed);
     report.prompt_tokens += std::max<std::int64_t>(0, prompt_tokens_seen - request.prompt_tokens_seen);
     request.prompt_tokens_seen = std::max(request.prompt_tokens_seen, prompt_tokens_seen);
-    if (!sample) continue;
-    report.generated_tokens += emit_token(request, rows.first(vocab_size)) ? 1 : 0;
-    rows = rows.subspan(vocab_size);
+
+    if (given == backend::Logits::kAll) {
+      for (std::int64_t i = 0; i < slice.tokens; ++i) {
+        emit_prompt_logprobs(request, position + i + 1, logits.first(vocab_size));
+        // The last row is also what the next token is chosen from.
+        if (i + 1 < slice.tokens || !reaches_end) logits = logits.subspan(vocab_size);
+      }
+    }
+    if (request.wanted.embedding) {
+      const std::size_t size = static_cast<std::size_t>(slice.tokens) * hidden_size;
+      pool_hidden(request, position, hidden.first(size));
+      hidden = hidden.subspan(size);
+      if (!reaches_end) continue;
+      request.queue->finish_embedding(normalized(std::move(request.pooled)));
+      finish(request.sequence.id);
+    } else if (reaches_end) {
+      report.generated_tokens += emit_token(request, logits.first(vocab_size)) ? 1 : 0;
+      logits = logits.subspan(vocab_size);
+    }
   }
-  return report;
+}
+
+/// `row` has the logits for the token at `position`.
+void Engine::emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> row) const {
+  // A sequence that was preempted comes here again.
+  if (position >= request.prompt_tokens || position <= request.prompt_logprobs_given) return;
+  const TokenId token = request.sequence.tokens[static_cast<std::size_t>(position)];
+  request.queue->push_prompt_logprobs(logprobs_of(row, token, *request.wanted.prompt_logprobs));
+  request.prompt_logprobs_given = position;
+}
+
+/// `rows` are the hidden states from `position` on.
+void Engine::pool_hidden(Request& request, std::int64_t position, std::span<const float> rows) const {
+  const auto hidden_size = static_cast<std::size_t>(backend_->hidden_size());
+  for (; !rows.empty(); rows = rows.subspan(hidden_size), ++position) {
+    // A sequence that was preempted comes here again.
+    if (position < request.pooled_tokens) continue;
+    if (request.wanted.embedding == Pooling::kLast) request.pooled.clear();
+    accumulate(rows.first(hidden_size), request.pooled);
+    request.pooled_tokens = position + 1;
+  }
 }
 
 /// False where the request failed instead.
 bool Engine::emit_token(Request& request, std::span<const float> logits) {
   const std::uint64_t id = request.sequence.id;
-  TokenId token = 0;
+  GeneratedToken token;
   try {
-    token = sampler_.sample(logits, request.sampling, request.random);
+    token.id = choose(request, logits);
   } catch (const Error& error) {
-    fail(id, error.what(), error.remedy());
+    fail(id, std::make_exception_ptr(GenerationFailed(error.what(), error.remedy())));
     return false;
   }
-  request.sequence.tokens.push_back(token);
+  if (request.wanted.logprobs) token.logprobs = logprobs_of(logits, token.id, *request.wanted.logprobs);
+  token.time = Clock::now();
+  request.sequence.tokens.push_back(token.id);
+
   std::optional<FinishReason> finished;
-  if (std::ranges::find(request.stop_tokens, token) != request.stop_tokens.end()) {
+  const std::vector<TokenId>& stop_tokens = request.wanted.stop_tokens;
+  if (std::ranges::find(stop_tokens, token.id) != stop_tokens.end()) {
     finished = FinishReason::kStop;
-  } else if (request.sequence.tokens.size() == request.max_length) {
+  } else if (std::ssize(request.generated()) == request.wanted.max_tokens) {
     finished = FinishReason::kLength;
   }
-  request.queue->push({token, Clock::now()}, finished);
+  request.queue->push(std::move(token), finished);
   if (finished) finish(id);
   return true;
 }
 
-void Engine::fail(std::uint64_t id, const std::string& what, const std::string& remedy) {
-  requests_.at(id)->queue->fail(what, remedy);
+/// Throws Error where no token can be chosen.
+TokenId Engine::choose(const Request& request, std::span<const float> logits) {
+  const auto largest = [](std::span<const float> row) { return row[static_cast<std::size_t>(most_likely(row))]; };
+  if (!std::isfinite(largest(logits))) {
+    throw Error("the model computed a logit that is not a finite number",
+                "The weights are damaged, or their type overflows: check the file's checksum.");
+  }
+  const std::int64_t count = std::ssize(request.generated());
+  std::span<const float> row = logits.first(static_cast<std::size_t>(options_.generated_vocab_size));
+  if (request.wanted.adjustments.any(count)) {
+    adjusted_.assign(row.begin(), row.end());
+    adjust(adjusted_, request.wanted.adjustments,
+           {.prompt = request.prompt(), .generated = request.generated(), .stop_tokens = request.wanted.stop_tokens});
+    row = adjusted_;
+    if (!std::isfinite(largest(row))) throw Error("the request's parameters leave no token that may come next");
+  }
+  return sampler_.choose(row, request.wanted.sampling,
+                         uniform(request.wanted.sampling.seed, static_cast<std::uint64_t>(count)));
+}
+
+void Engine::fail(std::uint64_t id, std::exception_ptr failure) {
+  requests_.at(id)->queue->fail(std::move(failure));
   finish(id);
 }
 
@@ -232,7 +435,9 @@ void Engine::publish_statistics() {
   const std::lock_guard lock(mutex_);
   statistics_.running = scheduler_.running();
   statistics_.waiting = scheduler_.waiting() + std::ssize(incoming_);
-  statistics_.kv_pages_used = pool_.size() - pool_.free();
+  statistics_.kv_pages_used = kv_.held();
+  statistics_.kv_usage = kv_.usage();
+  statistics_.failure = failure_;
   if (statistics_.running + statistics_.waiting == 0) idle_.notify_all();
 }
 

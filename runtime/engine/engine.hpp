@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -13,19 +15,39 @@
 #include "base/error.hpp"
 #include "runtime/backend/backend.hpp"
 #include "runtime/engine/generation.hpp"
-#include "runtime/engine/kv_pages.hpp"
+#include "runtime/engine/kv_cache.hpp"
+#include "runtime/engine/logit_adjustments.hpp"
 #include "runtime/engine/sampling.hpp"
 #include "runtime/engine/scheduler.hpp"
 
 namespace gpuinfer::engine {
 
+/// How a prompt becomes one vector.
+enum class Pooling {
+  kMean,  ///< The mean of its tokens' hidden states.
+  kLast,  ///< The last token's.
+};
+
 struct GenerationRequest {
   std::vector<TokenId> prompt = {};
   SamplingParams sampling = {};
+  LogitAdjustments adjustments = {};
   /// Tokens to generate at most; never more than the context leaves room for.
   std::int64_t max_tokens = 0;
   /// Tokens that end the generation.
   std::vector<TokenId> stop_tokens = {};
+  /// The logprob of each generated token is wanted, and those of so many of the likeliest ones.
+  std::optional<std::int64_t> logprobs = {};
+  /// Likewise for each token of the prompt but the first.
+  std::optional<std::int64_t> prompt_logprobs = {};
+  /// Nothing is generated: the prompt's embedding, of length 1, is wanted.
+  std::optional<Pooling> embedding = {};
+  /// Lower runs first.
+  std::int64_t priority = 0;
+  /// Requests share what they have in common of their prompts only with the same salt.
+  std::string cache_salt = {};
+  /// From then on the request is worthless.
+  std::optional<Clock::time_point> deadline = {};
 };
 
 /// Too many requests wait: come back later.
@@ -40,12 +62,20 @@ class Draining : public Error {
   using Error::Error;
 };
 
+/// The backend computes nothing at present: come back later.
+class BackendBroken : public Error {
+ public:
+  using Error::Error;
+};
+
 /// What one step did.
 struct StepReport {
-  std::int64_t tokens = 0;            ///< Computed in this step, repeated ones included.
-  std::int64_t prompt_tokens = 0;     ///< Of prompts, each counted once however often it is computed.
+  std::int64_t tokens = 0;         ///< Computed in this step, repeated ones included.
+  std::int64_t prompt_tokens = 0;  ///< Of prompts, computed or found, each counted once however often it is computed.
   std::int64_t generated_tokens = 0;  ///< Given to clients.
   std::int64_t preempted = 0;
+  std::int64_t prefix_queries = 0;  ///< Tokens of prompts that began in this step.
+  std::int64_t prefix_hits = 0;     ///< How many of these the prefix cache had.
 };
 
 struct EngineOptions {
@@ -54,6 +84,10 @@ struct EngineOptions {
   SchedulerLimits limits = {};
   /// Requests that may wait while limits.max_running others run.
   std::int64_t max_waiting = 256;
+  /// Sequences that begin alike share pages.
+  bool reuse_prefixes = true;
+  /// Only tokens below this id are generated: models pad their vocabulary. 0: all of them.
+  std::int64_t generated_vocab_size = 0;
   /// Called by the step loop after every step; must not block.
   std::function<void(const StepReport&)> on_step = {};
 };
@@ -61,12 +95,18 @@ struct EngineOptions {
 struct EngineStatistics {
   std::int64_t running = 0;
   std::int64_t waiting = 0;
-  std::int64_t kv_pages = 0;
+  /// Pages that sequences hold; what only the prefix cache remembers does not count.
   std::int64_t kv_pages_used = 0;
+  /// In the fullest KV group, 0 to 1.
+  double kv_usage = 0;
+  /// Why the backend computes nothing at present; "" as long as it works.
+  std::string failure = {};
 };
 
 /// Runs: admit, schedule, backend.forward(), sample, emit. The loop never waits for a client, knows no text and no
-/// HTTP. A request's tokens depend on the request alone, not on what else runs.
+/// HTTP. A request's tokens depend on the request alone, not on what else runs. A step that throws fails the requests
+/// in it; then the engine tries the backend with a token of its own, again and again until it works, and takes nothing
+/// new meanwhile.
 class Engine {
  public:
   /// Throws Error where the options do not fit the backend.
@@ -78,9 +118,12 @@ class Engine {
 
   const backend::Backend& backend() const { return *backend_; }
   std::int64_t max_model_len() const { return options_.max_model_len; }
+  /// Requests that may run and wait at the same time.
+  std::int64_t capacity() const { return options_.limits.max_running + options_.max_waiting; }
 
-  /// Queues a request. Throws QueueFull, Draining, or Error where the prompt is empty, leaves no room in the context or
-  /// has an unknown token.
+  /// Queues requests of one client: all or none. Throws QueueFull, Draining, BackendBroken, or Error where a prompt is
+  /// empty, leaves no room in the context or has an unknown token.
+  std::vector<Generation> submit(std::vector<GenerationRequest> requests);
   Generation submit(GenerationRequest request);
 
   EngineStatistics statistics() const;
@@ -93,28 +136,22 @@ class Engine {
   void stop();
 
  private:
-  /// A request inside the step loop.
-  struct Request {
-    Request(std::uint64_t id, GenerationRequest request, std::shared_ptr<TokenQueue> token_queue, PagePool& pool);
-
-    Sequence sequence;
-    SamplingParams sampling;
-    RandomStream random;
-    std::int64_t prompt_tokens;
-    std::int64_t prompt_tokens_seen = 0;
-    std::size_t max_length;
-    std::vector<TokenId> stop_tokens;
-    std::shared_ptr<TokenQueue> queue;
-  };
+  struct Request;
 
   void run();
   bool wait_for_work();
-  void drop_cancelled();
+  void drop_departed();
   void step();
+  void start(const Step& step, StepReport& report);
   void compute(const Step& step);
-  StepReport emit(const Step& step);
+  void try_backend();
+  void note_failure(const std::string& failure);
+  void emit(const Step& step, StepReport& report);
+  void emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> row) const;
+  void pool_hidden(Request& request, std::int64_t position, std::span<const float> rows) const;
   bool emit_token(Request& request, std::span<const float> logits);
-  void fail(std::uint64_t id, const std::string& what, const std::string& remedy);
+  TokenId choose(const Request& request, std::span<const float> logits);
+  void fail(std::uint64_t id, std::exception_ptr failure);
   void finish(std::uint64_t id);
   void check(const GenerationRequest& request) const;
   void publish_statistics();
@@ -123,11 +160,15 @@ class Engine {
   EngineOptions options_;
 
   // The step loop's own.
-  PagePool pool_;
+  KvCache kv_;
   Scheduler scheduler_;
   Sampler sampler_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Request>> requests_;
   std::vector<float> logits_;
+  std::vector<float> hidden_;
+  std::vector<float> adjusted_;
+  /// As in the statistics.
+  std::string failure_;
 
   // Shared with the clients.
   mutable std::mutex mutex_;

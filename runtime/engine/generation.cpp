@@ -1,43 +1,63 @@
 #include "runtime/engine/generation.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace gpuinfer::engine {
 
-void TokenQueue::scheduled(Clock::time_point time) {
-  const std::lock_guard lock(mutex_);
-  if (!scheduled_time_) scheduled_time_ = time;
+void TokenQueue::start(const Start& start) {
+  const std::lock_guard lock(doorbell_->mutex);
+  start_ = start;
 }
 
 void TokenQueue::push(GeneratedToken token, std::optional<FinishReason> finished) {
-  const std::lock_guard lock(mutex_);
-  progress_.tokens.push_back(token);
+  const std::lock_guard lock(doorbell_->mutex);
+  progress_.tokens.push_back(std::move(token));
   progress_.finished = finished;
-  changed_.notify_one();
+  doorbell_->rung.notify_one();
 }
 
-void TokenQueue::fail(std::string what, std::string remedy) {
-  const std::lock_guard lock(mutex_);
-  failure_.emplace(std::move(what), std::move(remedy));
-  changed_.notify_one();
+void TokenQueue::push_prompt_logprobs(Logprobs logprobs) {
+  const std::lock_guard lock(doorbell_->mutex);
+  progress_.prompt_logprobs.push_back(std::move(logprobs));
+}
+
+void TokenQueue::finish_embedding(std::vector<float> embedding) {
+  const std::lock_guard lock(doorbell_->mutex);
+  progress_.embedding = std::move(embedding);
+  progress_.finished = FinishReason::kStop;
+  doorbell_->rung.notify_one();
+}
+
+void TokenQueue::fail(std::exception_ptr failure) {
+  const std::lock_guard lock(doorbell_->mutex);
+  failure_ = std::move(failure);
+  doorbell_->rung.notify_one();
 }
 
 Progress TokenQueue::take(Clock::duration timeout) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [this] {
-    return !progress_.tokens.empty() || progress_.finished.has_value() || failure_.has_value();
-  });
-  if (failure_) throw *failure_;
+  std::unique_lock lock(doorbell_->mutex);
+  doorbell_->rung.wait_for(lock, timeout, [this] { return has_news(); });
+  if (failure_ && progress_.empty()) std::rethrow_exception(failure_);
   return std::exchange(progress_, {});
 }
 
-std::optional<Clock::time_point> TokenQueue::scheduled_time() const {
-  const std::lock_guard lock(mutex_);
-  return scheduled_time_;
+std::optional<Start> TokenQueue::start() const {
+  const std::lock_guard lock(doorbell_->mutex);
+  return start_;
 }
 
 Generation::~Generation() {
   if (queue_) queue_->cancel();
+}
+
+void Generation::wait_for_any(std::span<const Generation* const> generations, Clock::duration timeout) {
+  if (generations.empty()) return;
+  Doorbell& doorbell = *generations.front()->queue_->doorbell_;
+  std::unique_lock lock(doorbell.mutex);
+  doorbell.rung.wait_for(lock, timeout, [&] {
+    return std::ranges::any_of(generations, [](const Generation* one) { return one->queue_->has_news(); });
+  });
 }
 
 }  // namespace gpuinfer::engine

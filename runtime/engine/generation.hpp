@@ -4,13 +4,16 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
+#include "runtime/engine/logprobs.hpp"
 #include "runtime/token.hpp"
 
 namespace gpuinfer::engine {
@@ -18,7 +21,7 @@ namespace gpuinfer::engine {
 using Clock = std::chrono::steady_clock;
 
 enum class FinishReason {
-  kStop,    ///< A stop token was generated; it is the last token.
+  kStop,    ///< A stop token was generated, the last token; or an embedding is complete.
   kLength,  ///< max_tokens were generated, or the context is full.
 };
 
@@ -28,39 +31,74 @@ class GenerationFailed : public Error {
   using Error::Error;
 };
 
+/// The request's deadline came before its end.
+class DeadlineExceeded : public GenerationFailed {
+ public:
+  using GenerationFailed::GenerationFailed;
+};
+
 struct GeneratedToken {
   TokenId id = 0;
-  Clock::time_point time;  ///< When it was sampled.
+  Clock::time_point time = {};  ///< When it was sampled.
+  std::optional<Logprobs> logprobs = {};
 };
 
 /// What happened to a request since its client last asked.
 struct Progress {
-  std::vector<GeneratedToken> tokens;
-  /// Set once, together with the last tokens.
-  std::optional<FinishReason> finished;
+  std::vector<GeneratedToken> tokens = {};
+  /// Of the prompt's tokens, from the second one on.
+  std::vector<Logprobs> prompt_logprobs = {};
+  /// [hidden_size], where an embedding was asked for.
+  std::vector<float> embedding = {};
+  /// Set once, together with the last of these.
+  std::optional<FinishReason> finished = {};
+
+  bool empty() const { return tokens.empty() && prompt_logprobs.empty() && !finished; }
+};
+
+/// When a request's first step began, and what that step did not have to compute.
+struct Start {
+  Clock::time_point time;
+  /// Tokens of the prompt that were in the prefix cache.
+  std::int64_t cached_tokens = 0;
+};
+
+/// Wakes one client thread when anything happens to any of its requests.
+struct Doorbell {
+  std::mutex mutex;
+  std::condition_variable rung;
 };
 
 /// Between the step loop, which writes and never waits, and one client thread. Holds at most the request's max_tokens
 /// tokens: a client may be as slow as it likes without holding up the loop or anybody else.
 class TokenQueue {
  public:
+  explicit TokenQueue(std::shared_ptr<Doorbell> doorbell = std::make_shared<Doorbell>())
+      : doorbell_(std::move(doorbell)) {}
+
   /// For the step loop.
-  void scheduled(Clock::time_point time);
+  void start(const Start& start);
   void push(GeneratedToken token, std::optional<FinishReason> finished);
-  void fail(std::string what, std::string remedy);
+  void push_prompt_logprobs(Logprobs logprobs);
+  void finish_embedding(std::vector<float> embedding);
+  /// `failure` is a GenerationFailed.
+  void fail(std::exception_ptr failure);
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   /// For the client.
   Progress take(Clock::duration timeout);
-  std::optional<Clock::time_point> scheduled_time() const;
+  std::optional<Start> start() const;
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  friend class Generation;
+  /// With the doorbell's mutex.
+  bool has_news() const { return !progress_.empty() || failure_; }
+
+  std::shared_ptr<Doorbell> doorbell_;  ///< Its mutex guards what follows.
   Progress progress_;
-  std::optional<GenerationFailed> failure_;
-  std::optional<Clock::time_point> scheduled_time_;
+  std::exception_ptr failure_;
+  std::optional<Start> start_;
   std::atomic<bool> cancelled_ = false;
 };
 
@@ -72,12 +110,16 @@ class Generation {
   Generation(Generation&&) = default;
   Generation& operator=(Generation&&) = delete;
 
-  /// Waits until there are tokens or the end, but not longer than `timeout`: then the progress is empty. Throws
-  /// GenerationFailed.
+  /// Waits until there is progress, but not longer than `timeout`: then it is empty. Throws GenerationFailed, after
+  /// the progress that was made before it.
   Progress next(Clock::duration timeout) { return queue_->take(timeout); }
 
-  /// When the request entered its first step, once it has.
-  std::optional<Clock::time_point> scheduled_time() const { return queue_->scheduled_time(); }
+  /// Once the first step has begun.
+  std::optional<Start> start() const { return queue_->start(); }
+
+  /// Waits until one of these, which were submitted together, has progress or has failed, but not longer than
+  /// `timeout`.
+  static void wait_for_any(std::span<const Generation* const> generations, Clock::duration timeout);
 
  private:
   std::shared_ptr<TokenQueue> queue_;

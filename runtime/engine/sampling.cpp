@@ -1,42 +1,48 @@
 #include "runtime/engine/sampling.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
-
-#include "base/error.hpp"
+#include <limits>
 
 namespace gpuinfer::engine {
 namespace {
 
-TokenId most_likely(std::span<const float> logits) {
-  return static_cast<TokenId>(std::distance(logits.begin(), std::max_element(logits.begin(), logits.end())));
+/// Several maxima side by side, which a compiler turns into vectors: of the 262,144 logits of Gemma, one after the
+/// other would take a sixth of the step of eight sequences.
+float largest_of(std::span<const float> values) {
+  constexpr std::size_t kLanes = 8;
+  std::array<float, kLanes> largest;
+  largest.fill(-std::numeric_limits<float>::infinity());
+  const std::size_t whole = values.size() / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      largest[lane] = values[i + lane] > largest[lane] ? values[i + lane] : largest[lane];
+    }
+  }
+  float result = std::ranges::max(largest);
+  for (const float value : values.subspan(whole)) result = std::max(result, value);
+  return result;
 }
 
 }  // namespace
 
-double RandomStream::uniform() {
-  state_ += 0x9E3779B97F4A7C15U;
-  std::uint64_t z = state_;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-  z ^= z >> 31;
-  return static_cast<double>(z >> 11) * 0x1p-53;
+TokenId most_likely(std::span<const float> logits) {
+  const auto found = std::ranges::find(logits, largest_of(logits));
+  // Where every logit is NaN, the first is as good as any.
+  return found == logits.end() ? 0 : static_cast<TokenId>(std::distance(logits.begin(), found));
 }
 
 bool Sampler::likelier(const Candidate& a, const Candidate& b) {
   return a.weight != b.weight ? a.weight > b.weight : a.token < b.token;
 }
 
-TokenId Sampler::sample(std::span<const float> logits, const SamplingParams& params, RandomStream& random) {
+TokenId Sampler::choose(std::span<const float> logits, const SamplingParams& params, double number) {
   const TokenId best = most_likely(logits);
-  const float largest = logits[static_cast<std::size_t>(best)];
-  if (!std::isfinite(largest)) {
-    throw Error("the model computed a logit that is not a finite number",
-                "The weights are damaged, or their type overflows: check the file's checksum.");
-  }
   if (params.temperature == 0) return best;
 
+  const float largest = logits[static_cast<std::size_t>(best)];
   candidates_.clear();
   for (std::size_t token = 0; token < logits.size(); ++token) {
     const float weight = std::exp((logits[token] - largest) / params.temperature);
@@ -47,7 +53,7 @@ TokenId Sampler::sample(std::span<const float> logits, const SamplingParams& par
 
   double total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
-  double rest = random.uniform() * total;
+  double rest = number * total;
   for (const Candidate& candidate : candidates_) {
     rest -= candidate.weight;
     if (rest < 0) return candidate.token;
@@ -59,6 +65,7 @@ void Sampler::keep_top_k(std::int64_t top_k) {
   if (top_k <= 0 || top_k >= std::ssize(candidates_)) return;
   std::nth_element(candidates_.begin(), candidates_.begin() + top_k, candidates_.end(), likelier);
   candidates_.resize(static_cast<std::size_t>(top_k));
+  std::ranges::sort(candidates_, likelier);  // Any order would do, but it must be the same with every library.
 }
 
 void Sampler::keep_top_p(float top_p) {

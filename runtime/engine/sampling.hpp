@@ -1,4 +1,4 @@
-// How the next token is chosen from a row of logits.
+// How a token is chosen from a row of logits.
 #pragma once
 
 #include <cstdint>
@@ -23,25 +23,11 @@ struct SamplingParams {
   std::uint64_t seed = 0;
 };
 
-/// The random numbers of one request (SplitMix64, Steele et al. 2014): they depend on nothing but the seed and how many
-/// were drawn, so neither on the other requests nor on the standard library.
-class RandomStream {
- public:
-  explicit RandomStream(std::uint64_t seed) : state_(seed) {}
-
-  /// Uniform in [0, 1), with 53 random bits.
-  double uniform();
-
- private:
-  std::uint64_t state_;
-};
-
 /// Chooses tokens for every request in turn; holds only working memory.
 class Sampler {
  public:
-  /// `logits` is a row of [vocab]. Draws one number from `random`, none if greedy. Throws Error where the largest logit
-  /// is not a finite number.
-  TokenId sample(std::span<const float> logits, const SamplingParams& params, RandomStream& random);
+  /// The token that `number`, uniform in [0, 1), falls on. `logits` is a row of [vocab] whose largest is finite.
+  TokenId choose(std::span<const float> logits, const SamplingParams& params, double number);
 
  private:
   struct Candidate {
@@ -55,5 +41,8 @@ class Sampler {
 
   std::vector<Candidate> candidates_;
 };
+
+/// The largest logit's token, the lowest id among equals.
+TokenId most_likely(std::span<const float> logits);
 
 }  // namespace gpuinfer::engine

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <latch>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <semaphore>
 
@@ -19,6 +20,8 @@ constexpr Clock::duration kForever = 10min;
 
 struct Answer {
   std::vector<TokenId> tokens;
+  std::vector<std::optional<Logprobs>> logprobs;
+  std::vector<Logprobs> prompt_logprobs;
   FinishReason finished = FinishReason::kStop;
 
   bool operator==(const Answer&) const = default;
@@ -28,7 +31,12 @@ Answer collect(Generation generation) {
   Answer answer;
   while (true) {
     const Progress progress = generation.next(kForever);
-    for (const GeneratedToken& token : progress.tokens) answer.tokens.push_back(token.id);
+    for (const GeneratedToken& token : progress.tokens) {
+      answer.tokens.push_back(token.id);
+      answer.logprobs.push_back(token.logprobs);
+    }
+    answer.prompt_logprobs.insert(answer.prompt_logprobs.end(), progress.prompt_logprobs.begin(),
+                                  progress.prompt_logprobs.end());
     if (progress.finished) {
       answer.finished = *progress.finished;
       return answer;
@@ -45,6 +53,11 @@ GenerationRequest random_request(std::uint64_t seed) {
   request.sampling.seed = seed;
   request.max_tokens = static_cast<std::int64_t>(1 + random() % 80);
   request.stop_tokens = {static_cast<TokenId>(random() % 50)};
+  if (seed % 5 == 0) request.adjustments = {.repetition_penalty = 1.3F, .frequency_penalty = 0.2F, .min_tokens = 3};
+  if (seed % 4 == 0) request.logprobs = 2;
+  if (seed % 7 == 0) request.prompt_logprobs = 1;
+  // Some begin alike.
+  if (seed % 3 == 0) std::fill_n(request.prompt.begin(), request.prompt.size() * 3 / 4, 7);
   return request;
 }
 
@@ -89,16 +102,27 @@ TEST_CASE("generates max_tokens, or up to a stop token, or until the context is 
   CHECK(full.finished == FinishReason::kLength);
 }
 
+/// The answers to requests 0 .. count-1, each alone in an engine that remembers nothing.
+std::vector<Answer> answers_alone(const ToyBackend::Options& options, std::uint64_t count) {
+  Engine engine(std::make_unique<ToyBackend>(options), {.limits = {.max_batch_tokens = 512}, .reuse_prefixes = false});
+  std::vector<Answer> answers;
+  for (std::uint64_t i = 0; i < count; ++i) answers.push_back(collect(engine.submit(random_request(i))));
+  return answers;
+}
+
 TEST_CASE("answers under load are those that each request gets alone") {
   const std::size_t kRequests = 60;
-  std::vector<Answer> alone;
-  {
-    Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {.limits = {.max_batch_tokens = 512}});
-    for (std::size_t i = 0; i < kRequests; ++i) alone.push_back(collect(engine.submit(random_request(i))));
-  }
-  // Few pages: sequences are preempted all the time. Chunks of 7 to 100 tokens.
-  const auto [pages, batch_tokens, running] =
-      GENERATE(table<std::int64_t, std::int64_t, std::int64_t>({{16, 7, 7}, {20, 100, 16}, {64, 33, 8}}));
+  constexpr std::int64_t kWindow = 20;
+  const bool windowed = GENERATE(false, true);
+  ToyBackend::Options options;
+  if (windowed) options.kv_groups.push_back({.sliding_window = kWindow, .pages = 64});
+  const std::vector<Answer> alone = answers_alone(options, kRequests);
+  // Few pages: sequences are preempted all the time. Chunks of 1 to 100 tokens.
+  const auto [pages, batch_tokens, running, reuse] = GENERATE(table<std::int64_t, std::int64_t, std::int64_t, bool>(
+      {{16, 7, 7, true}, {16, 1, 1, true}, {20, 100, 16, true}, {20, 100, 16, false}, {64, 33, 8, true}}));
+  CAPTURE(windowed, pages, batch_tokens, reuse);
+  options.kv_groups[0].pages = pages;
+  if (windowed) options.kv_groups[1].pages = pages_for(kWindow + batch_tokens) + 3;
   std::atomic<std::int64_t> preempted = 0;
   std::atomic<std::int64_t> prompt_tokens = 0;
   std::atomic<std::int64_t> generated_tokens = 0;
@@ -108,9 +132,11 @@ TEST_CASE("answers under load are those that each request gets alone") {
     prompt_tokens += report.prompt_tokens;
     generated_tokens += report.generated_tokens;
   };
-  Engine engine(std::make_unique<ToyBackend>(
-                    ToyBackend::Options{.kv_pages = pages, .before_forward = [&](auto) { all_submitted.wait(); }}),
-                {.limits = {.max_batch_tokens = batch_tokens, .max_running = running}, .on_step = on_step});
+  options.before_forward = [&](auto) { all_submitted.wait(); };
+  Engine engine(std::make_unique<ToyBackend>(options),
+                {.limits = {.max_batch_tokens = batch_tokens, .max_running = running},
+                 .reuse_prefixes = reuse,
+                 .on_step = on_step});
   std::vector<Answer> together(kRequests);
   std::vector<std::thread> clients;
   for (std::size_t i = 0; i < kRequests; ++i) {
@@ -123,7 +149,7 @@ TEST_CASE("answers under load are those that each request gets alone") {
   CHECK(together == alone);
   REQUIRE(engine.wait_until_idle(kForever));
   CHECK(engine.statistics().kv_pages_used == 0);
-  if (pages < 64) CHECK(preempted > 0);
+  if (pages < 64 && running > 1 && !windowed) CHECK(preempted > 0);
 
   std::int64_t expected_prompt = 0;
   std::int64_t expected_generated = 0;
@@ -136,12 +162,8 @@ TEST_CASE("answers under load are those that each request gets alone") {
 }
 
 TEST_CASE("clients that leave at random do not disturb those who stay, and leave no page behind") {
-  std::vector<Answer> alone;
-  {
-    Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {});
-    for (std::uint64_t i = 0; i < 30; ++i) alone.push_back(collect(engine.submit(random_request(i))));
-  }
-  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.kv_pages = 32}),
+  const std::vector<Answer> alone = answers_alone({}, 30);
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.kv_groups = {{.pages = 32}}}),
                 {.limits = {.max_batch_tokens = 32, .max_running = 8}});
   std::atomic<int> wrong = 0;
   std::vector<std::thread> clients;
@@ -198,6 +220,119 @@ TEST_CASE("a full queue refuses, and takes requests again later") {
   CHECK(collect(engine.submit({.prompt = {3}, .max_tokens = 3})).tokens.size() == 3);
 }
 
+TEST_CASE("requests of one client are queued all or none, and share their prompt") {
+  std::int64_t hits = 0;
+  std::int64_t computed = 0;
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}),
+                {.limits = {.max_running = 4}, .max_waiting = 2, .on_step = [&](const StepReport& report) {
+                   hits += report.prefix_hits;
+                   computed += report.tokens;
+                 }});
+  std::vector<GenerationRequest> requests(6, {.prompt = std::vector<TokenId>(100, 3), .max_tokens = 5});
+  for (std::uint64_t i = 0; i < 6; ++i) requests[i].sampling.seed = i;
+  CHECK_THROWS_AS(engine.submit(std::vector<GenerationRequest>(7, requests[0])), QueueFull);
+  std::vector<Generation> generations = engine.submit(requests);
+  std::vector<const Generation*> waited;
+  for (const Generation& generation : generations) waited.push_back(&generation);
+  Generation::wait_for_any(waited, kForever);
+  std::vector<Answer> answers;
+  for (Generation& generation : generations) answers.push_back(collect(std::move(generation)));
+  REQUIRE(engine.wait_until_idle(kForever));
+  CHECK(hits == 5 * 96);
+  CHECK(computed == 100 + 5 * 4 + 6 * 4);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(collect(engine.submit(requests[i])) == answers[i]);
+}
+
+TEST_CASE("a cache salt keeps prompts apart") {
+  std::int64_t hits = 0;
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}),
+                {.on_step = [&](const StepReport& report) { hits += report.prefix_hits; }});
+  const auto ask = [&](const std::string& salt) {
+    collect(engine.submit({.prompt = std::vector<TokenId>(40, 3), .max_tokens = 1, .cache_salt = salt}));
+    engine.wait_until_idle(kForever);
+    return std::exchange(hits, 0);
+  };
+  CHECK(ask("") == 0);
+  CHECK(ask("a") == 0);
+  CHECK(ask("a") == 32);
+  CHECK(ask("") == 32);
+}
+
+TEST_CASE("logprobs of an answer and of its prompt") {
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {});
+  const Answer answer = collect(engine.submit({.prompt = std::vector<TokenId>(50, 3),
+                                               .sampling = {.temperature = 0},
+                                               .max_tokens = 4,
+                                               .logprobs = 3,
+                                               .prompt_logprobs = 0}));
+  REQUIRE(answer.logprobs.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(answer.logprobs[i]->token == answer.logprobs[i]->top[0]);
+    CHECK(answer.logprobs[i]->token.id == answer.tokens[i]);
+    CHECK(answer.logprobs[i]->top.size() == 3);
+  }
+  REQUIRE(answer.prompt_logprobs.size() == 49);
+  CHECK(answer.prompt_logprobs[7].token.id == 3);
+  CHECK(answer.prompt_logprobs[7].top.empty());
+}
+
+TEST_CASE("embeddings have length 1, and chunks and company make no difference") {
+  const Pooling pooling = GENERATE(Pooling::kMean, Pooling::kLast);
+  const auto embed = [&](const EngineOptions& options) {
+    Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.kv_groups = {{.pages = 10}}}), options);
+    Generation company = engine.submit({.prompt = {1}, .max_tokens = 150});
+    std::vector<TokenId> prompt(100);
+    std::iota(prompt.begin(), prompt.end() - 50, 0);
+    Generation generation = engine.submit({.prompt = prompt, .embedding = pooling});
+    while (true) {
+      const Progress progress = generation.next(kForever);
+      CHECK(progress.tokens.empty());
+      if (progress.finished) return progress.embedding;
+    }
+  };
+  const std::vector<float> embedding = embed({});
+  REQUIRE(embedding.size() == ToyBackend::kHidden);
+  double squares = 0;
+  for (const float value : embedding) squares += static_cast<double>(value * value);
+  CHECK(squares == Approx(1));
+  for (const std::int64_t chunk : {2, 7, 64}) {
+    CHECK(embed({.limits = {.max_batch_tokens = chunk, .max_running = 2}}) == embedding);
+  }
+}
+
+TEST_CASE("a request whose time is up fails, waiting or running") {
+  Gate gate;
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.before_forward = gate.wait()}),
+                {.limits = {.max_running = 1}});
+  Generation endless = engine.submit({.prompt = {1}, .max_tokens = 100});
+  gate.wait_for_step();
+  Generation waits = engine.submit({.prompt = {2}, .max_tokens = 3, .deadline = Clock::now()});
+  gate.let_one_step_go();
+  CHECK_THROWS_AS(waits.next(kForever), DeadlineExceeded);
+  gate.open();
+  CHECK(collect(std::move(endless)).tokens.size() == 100);
+  Generation late = engine.submit({.prompt = {1}, .max_tokens = 100, .deadline = Clock::now()});
+  CHECK_THROWS_AS(late.next(kForever), DeadlineExceeded);
+  REQUIRE(engine.wait_until_idle(kForever));
+  CHECK(engine.statistics().kv_pages_used == 0);
+}
+
+TEST_CASE("parameters that leave no token, and logits that are no numbers, fail the request") {
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {});
+  Generation impossible =
+      engine.submit({.prompt = {1}, .adjustments = {.allowed_tokens = {3}, .bad_words = {{3}}}, .max_tokens = 1});
+  CHECK_THROWS_AS(impossible.next(kForever), GenerationFailed);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  Engine broken(std::make_unique<ToyBackend>(ToyBackend::Options{.largest_logit = nan}), {});
+  Generation failed = broken.submit({.prompt = {1}, .max_tokens = 1});
+  CHECK_THROWS_AS(failed.next(kForever), GenerationFailed);
+}
+
+TEST_CASE("padding of the vocabulary is never generated") {
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {.generated_vocab_size = 5});
+  for (const TokenId token : collect(engine.submit({.prompt = {9}, .max_tokens = 100})).tokens) CHECK(token < 5);
+}
+
 TEST_CASE("draining finishes what runs and takes nothing new") {
   Gate gate;
   Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.before_forward = gate.wait()}), {});
@@ -215,27 +350,64 @@ TEST_CASE("an engine that ends fails what still runs") {
   std::optional<Generation> running;
   std::optional<Generation> waiting;
   {
-    Engine engine(
-        std::make_unique<ToyBackend>(ToyBackend::Options{.max_position_embeddings = 1 << 20, .kv_pages = 1 << 16}),
-        {.limits = {.max_running = 1}});
+    Engine engine(std::make_unique<ToyBackend>(
+                      ToyBackend::Options{.max_position_embeddings = 1 << 20, .kv_groups = {{.pages = 1 << 16}}}),
+                  {.limits = {.max_running = 1}});
     running.emplace(engine.submit({.prompt = {1}, .max_tokens = 1 << 20}));
     waiting.emplace(engine.submit({.prompt = {1}, .max_tokens = 1 << 20}));
     running->next(kForever);
   }
-  CHECK_THROWS_AS(running->next(kForever), GenerationFailed);
+  CHECK_THROWS_AS(collect(std::move(*running)), GenerationFailed);
   CHECK_THROWS_AS(waiting->next(kForever), GenerationFailed);
 }
 
-TEST_CASE("a step that fails fails its requests, and the engine goes on") {
+TEST_CASE("a step that throws fails the requests in it, and the engine goes on") {
+  constexpr TokenId kPoison = 13;
+  Gate gate;
+  const auto wait = gate.wait();
+  const auto before_forward = [&](std::span<const backend::Slice> batch) {
+    wait(batch);
+    for (const backend::Slice& slice : batch) {
+      if (std::ranges::count(slice.tokens, kPoison) > 0) throw std::runtime_error("poison");
+    }
+  };
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.before_forward = before_forward}),
+                {.limits = {.max_running = 2}, .generated_vocab_size = kPoison});
+  Generation first = engine.submit({.prompt = {1}, .max_tokens = 5});
+  gate.wait_for_step();
+  Generation poisonous = engine.submit({.prompt = {kPoison}, .max_tokens = 5});
+  Generation waits = engine.submit({.prompt = {2}, .max_tokens = 5});
+  gate.open();
+  CHECK_THROWS_WITH(collect(std::move(first)), "poison");
+  CHECK_THROWS_AS(collect(std::move(poisonous)), GenerationFailed);
+  CHECK(collect(std::move(waits)).tokens.size() == 5);
+  REQUIRE(engine.wait_until_idle(kForever));
+  CHECK(engine.statistics().kv_pages_used == 0);
+  CHECK(engine.statistics().failure.empty());
+}
+
+TEST_CASE("a backend that always throws fails all, is left alone by new requests, and comes back when it works") {
+  Gate gate;
+  const auto wait = gate.wait();
   std::atomic<bool> broken = true;
-  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.before_forward =
-                                                                     [&](std::span<const backend::Slice>) {
-                                                                       if (broken) throw std::runtime_error("no power");
-                                                                     }}),
-                {});
-  Generation unlucky = engine.submit({.prompt = {1}, .max_tokens = 3});
-  CHECK_THROWS_AS(unlucky.next(kForever), GenerationFailed);
+  const auto before_forward = [&](std::span<const backend::Slice> batch) {
+    wait(batch);
+    if (broken) throw std::runtime_error("no power");
+  };
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.before_forward = before_forward}),
+                {.limits = {.max_batch_tokens = 16, .max_running = 4}});
+  std::vector<GenerationRequest> requests;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) requests.push_back(random_request(seed));
+  requests.push_back({.prompt = {1, 2}, .embedding = Pooling::kMean});
+  std::vector<Generation> generations = engine.submit(requests);
+  gate.open();
+  for (Generation& generation : generations) CHECK_THROWS_AS(generation.next(kForever), GenerationFailed);
+  REQUIRE(engine.wait_until_idle(kForever));
+  CHECK(engine.statistics().kv_pages_used == 0);
+  CHECK(engine.statistics().failure == "no power");
+  CHECK_THROWS_AS(engine.submit({.prompt = {1}, .max_tokens = 3}), BackendBroken);
   broken = false;
+  while (!engine.statistics().failure.empty()) std::this_thread::sleep_for(1ms);
   CHECK(collect(engine.submit({.prompt = {1}, .max_tokens = 3})).tokens.size() == 3);
 }
 
@@ -247,7 +419,7 @@ TEST_CASE("requests and options that cannot work are refused") {
   CHECK_THROWS_AS(engine.submit({.prompt = {1}, .max_tokens = 0}), Error);
   CHECK_THROWS_AS(engine.submit({.prompt = std::vector<TokenId>(32, 1), .max_tokens = 1}), Error);
 
-  const auto toy = [] { return std::make_unique<ToyBackend>(ToyBackend::Options{.kv_pages = 4}); };
+  const auto toy = [] { return std::make_unique<ToyBackend>(ToyBackend::Options{.kv_groups = {{.pages = 4}}}); };
   CHECK_THROWS_AS(Engine(toy(), {.max_model_len = 65}), Error);
   CHECK_THROWS_AS(Engine(toy(), {.max_model_len = 513}), Error);
   CHECK_THROWS_AS(Engine(toy(), {.max_model_len = 1}), Error);

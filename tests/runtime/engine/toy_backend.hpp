@@ -2,79 +2,105 @@
 // a wrong page, a wrong position or a forgotten token changes the answer.
 #pragma once
 
-#include <chrono>
+#include <algorithm>
 #include <functional>
-#include <set>
+#include <map>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 #include "runtime/backend/backend.hpp"
-#include "runtime/engine/sampling.hpp"
+#include "runtime/engine/random.hpp"
 
 namespace gpuinfer::engine {
 
 class ToyBackend : public backend::Backend {
  public:
+  static constexpr std::int64_t kHidden = 3;
+
   struct Options {
     std::int64_t vocab_size = 50;
     std::int64_t max_position_embeddings = 512;
-    std::int64_t kv_pages = 64;
+    std::vector<backend::KvGroup> kv_groups = {{.pages = 64}};
+    float largest_logit = 8;
     /// Runs before each step.
     std::function<void(std::span<const backend::Slice>)> before_forward = {};
   };
 
-  explicit ToyBackend(Options options)
-      : options_(std::move(options)), cache_(static_cast<std::size_t>(options_.kv_pages * backend::kPageTokens), -1) {}
+  explicit ToyBackend(Options options) : options_(std::move(options)) {
+    for (const backend::KvGroup& group : options_.kv_groups) {
+      caches_.emplace_back(static_cast<std::size_t>(group.pages * backend::kPageTokens), -1);
+    }
+  }
 
   std::string description() const override { return "toy"; }
   std::int64_t vocab_size() const override { return options_.vocab_size; }
+  std::int64_t hidden_size() const override { return kHidden; }
   std::int64_t max_position_embeddings() const override { return options_.max_position_embeddings; }
-  std::int64_t kv_pages() const override { return options_.kv_pages; }
+  const std::vector<backend::KvGroup>& kv_groups() const override { return options_.kv_groups; }
 
-  void forward(std::span<const backend::Slice> batch, std::span<float> logits) override {
+  void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden) override {
     if (options_.before_forward) options_.before_forward(batch);
-    require_own_pages(batch);
+    require_written_pages_are_own(batch);
     for (const backend::Slice& slice : batch) {
       for (std::size_t i = 0; i < slice.tokens.size(); ++i) {
-        at(slice, slice.position + static_cast<std::int64_t>(i)) = slice.tokens[i];
+        const std::int64_t position = slice.position + static_cast<std::int64_t>(i);
+        for (std::size_t g = 0; g < caches_.size(); ++g) at(g, slice, position) = slice.tokens[i];
+        const bool last = i + 1 == slice.tokens.size();
+        if (slice.logits == backend::Logits::kAll || (slice.logits == backend::Logits::kLast && last)) {
+          write_row(logits, vocab_size(), hash_of(slice, position));
+        }
+        if (slice.hidden) write_row(hidden, kHidden, hash_of(slice, position));
       }
-      if (slice.logits == backend::Logits::kNone) continue;
-      write_logits(slice, logits.first(static_cast<std::size_t>(vocab_size())));
-      logits = logits.subspan(static_cast<std::size_t>(vocab_size()));
     }
-    if (!logits.empty()) throw std::logic_error("more rows of logits than wanted tokens");
+    if (!logits.empty() || !hidden.empty()) throw std::logic_error("more rows than wanted tokens");
   }
 
  private:
-  TokenId& at(const backend::Slice& slice, std::int64_t position) {
-    const std::int32_t page = slice.pages[static_cast<std::size_t>(position / backend::kPageTokens)];
-    return cache_.at(static_cast<std::size_t>(page * backend::kPageTokens + position % backend::kPageTokens));
+  TokenId& at(std::size_t group, const backend::Slice& slice, std::int64_t position) {
+    const std::int32_t page = slice.page_tables[group][static_cast<std::size_t>(position / backend::kPageTokens)];
+    return caches_[group].at(static_cast<std::size_t>(page * backend::kPageTokens + position % backend::kPageTokens));
   }
 
-  void write_logits(const backend::Slice& slice, std::span<float> row) {
+  /// Of all that the token at `position` sees.
+  std::uint64_t hash_of(const backend::Slice& slice, std::int64_t position) {
     std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-    for (std::int64_t p = 0; p < slice.position + std::ssize(slice.tokens); ++p) {
-      hash = (hash ^ static_cast<std::uint64_t>(at(slice, p))) * 1099511628211U;
+    for (std::size_t g = 0; g < caches_.size(); ++g) {
+      const std::int64_t window = options_.kv_groups[g].sliding_window.value_or(position + 1);
+      for (std::int64_t p = std::max<std::int64_t>(0, position + 1 - window); p <= position; ++p) {
+        hash = (hash ^ static_cast<std::uint64_t>(at(g, slice, p))) * 1099511628211U;
+      }
     }
-    RandomStream random(hash);
-    for (float& logit : row) logit = static_cast<float>(8 * random.uniform());
+    return hash;
   }
 
-  static void require_own_pages(std::span<const backend::Slice> batch) {
-    std::set<std::int32_t> seen;
-    for (const backend::Slice& slice : batch) {
-      if (std::ssize(slice.pages) * backend::kPageTokens < slice.position + std::ssize(slice.tokens)) {
-        throw std::logic_error("the page table is too short");
+  /// Fills the next row, and goes on to the one behind it.
+  void write_row(std::span<float>& rows, std::int64_t columns, std::uint64_t hash) const {
+    for (std::int64_t i = 0; i < columns; ++i) {
+      rows[static_cast<std::size_t>(i)] =
+          options_.largest_logit * static_cast<float>(uniform(hash, static_cast<std::uint64_t>(i)));
+    }
+    rows = rows.subspan(static_cast<std::size_t>(columns));
+  }
+
+  /// A page may be shared, but not while somebody writes to it.
+  void require_written_pages_are_own(std::span<const backend::Slice> batch) const {
+    for (std::size_t g = 0; g < caches_.size(); ++g) {
+      std::map<std::int32_t, int> holders;
+      for (const backend::Slice& slice : batch) {
+        for (const std::int32_t page : slice.page_tables[g]) ++holders[page];
       }
-      for (const std::int32_t page : slice.pages) {
-        if (!seen.insert(page).second) throw std::logic_error("two sequences share a page");
+      for (const backend::Slice& slice : batch) {
+        const std::int64_t end = slice.position + std::ssize(slice.tokens);
+        for (std::int64_t p = slice.position / backend::kPageTokens; p * backend::kPageTokens < end; ++p) {
+          const std::int32_t page = slice.page_tables[g][static_cast<std::size_t>(p)];
+          if (holders[page] != 1) throw std::logic_error("two sequences share a page that is written");
+        }
       }
     }
   }
 
   Options options_;
-  std::vector<TokenId> cache_;
+  std::vector<std::vector<TokenId>> caches_;  ///< of each group: [pages, kPageTokens]
 };
 
 }  // namespace gpuinfer::engine

@@ -1,0 +1,45 @@
+// The tokens of one request as the scheduler and the KV cache see them.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/engine/block_hash.hpp"
+#include "runtime/token.hpp"
+
+namespace gpuinfer::engine {
+
+struct Sequence {
+  Sequence(std::uint64_t sequence_id, std::vector<TokenId> prompt, std::string_view cache_salt = "")
+      : id(sequence_id), tokens(std::move(prompt)), hashes(cache_salt) {}
+
+  std::int64_t remaining() const { return std::ssize(tokens) - computed; }
+
+  /// In the order of arrival.
+  std::uint64_t id;
+  /// Lower goes first, whatever the order of arrival.
+  std::int64_t priority = 0;
+  /// The prompt and what was generated so far.
+  std::vector<TokenId> tokens;
+  /// The first `computed` tokens have their keys and values in the pages.
+  std::int64_t computed = 0;
+  /// False where something is wanted from each token, so that each has to be computed.
+  bool reuse_prefix = true;
+  /// Tokens in one step at most.
+  std::int64_t max_slice_tokens = std::numeric_limits<std::int64_t>::max();
+
+  // The rest is the KV cache's.
+
+  /// For each KV group the pages by position; kNoPage behind a window.
+  std::vector<std::vector<std::int32_t>> page_tables = {};
+  BlockHashes hashes;
+  /// Whole blocks that are remembered for other sequences.
+  std::int64_t remembered_blocks = 0;
+  /// Tokens that were found in the cache.
+  std::int64_t reused_tokens = 0;
+};
+
+}  // namespace gpuinfer::engine

@@ -41,6 +41,10 @@ ApiError overloaded(const std::string& message) { return ApiError(429, "rate_lim
 
 ApiError unavailable(const std::string& message) { return ApiError(503, "service_unavailable_error", message); }
 
+ApiError deadline_exceeded() {
+  return ApiError(504, "timeout_error", "The request did not end within its time.", "", "deadline_exceeded");
+}
+
 ApiError server_error(const std::string& message) { return ApiError(500, "server_error", message); }
 
 std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }

@@ -36,6 +36,9 @@ ApiError overloaded(const std::string& message);
 /// 503: the model is loading, or the server is shutting down.
 ApiError unavailable(const std::string& message);
 
+/// 504: the request did not end within its time.
+ApiError deadline_exceeded();
+
 /// 500: our fault, or that of the machine.
 ApiError server_error(const std::string& message);
 

@@ -1,8 +1,9 @@
-// In what /v1/chat/completions and /v1/completions differ: how a prompt is made, and what a reply looks like.
+// In what /v1/chat/completions and /v1/completions differ: how prompts are made, and what a reply looks like.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,23 @@ namespace gpuinfer::server {
 /// A request that is ready to be generated.
 struct PreparedCompletion {
   CompletionParams params;
-  std::vector<TokenId> prompt;
+  std::vector<std::vector<TokenId>> prompts;
+};
+
+/// A token of a reply or of an echoed prompt. The prompt's first token has no logprobs.
+struct ReplyToken {
+  TokenId id = 0;
+  std::optional<engine::Logprobs> logprobs = {};
+};
+
+/// A whole choice of a reply, or what a chunk adds to one.
+struct ChoicePart {
+  std::size_t index = 0;
+  std::string text = {};
+  std::vector<ReplyToken> tokens = {};
+  /// Characters (Unicode code points) of this choice that came before.
+  std::int64_t text_offset = 0;
+  std::optional<engine::FinishReason> finished = {};
 };
 
 /// "stop", "length"
@@ -40,12 +57,15 @@ class CompletionEndpoint {
   /// Throws ApiError.
   virtual PreparedCompletion prepare(const Json& body, const ServedModel& model) const = 0;
 
-  /// An element of "choices".
-  virtual Json choice(const std::string& text, engine::FinishReason reason) const = 0;
-  /// What a stream begins with, before any text; null where it begins with text.
-  virtual Json first_chunk_choice() const = 0;
-  virtual Json chunk_choice(const std::string& text) const = 0;
-  virtual Json last_chunk_choice(engine::FinishReason reason) const = 0;
+  /// An element of "choices", without logprobs.
+  virtual Json choice(const ChoicePart& part) const = 0;
+  /// What a stream of a choice begins with, before any text; null where it begins with text.
+  virtual Json first_chunk_choice(std::size_t index) const = 0;
+  virtual Json chunk_choice(const ChoicePart& part) const = 0;
+  /// The "logprobs" of a choice. `tokenizer` may be null.
+  virtual Json logprobs(const ChoicePart& part, const text::Tokenizer* tokenizer) const = 0;
+  /// Where a whole reply has `prompt_token_ids` and `prompt_logprobs` of the prompt of choice `index`, as in vLLM.
+  virtual Json& about_prompt(Json& reply, std::size_t index) const = 0;
 };
 
 std::unique_ptr<CompletionEndpoint> make_chat_completions_endpoint();

@@ -1,81 +1,24 @@
 #include "runtime/server/completion_request.hpp"
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 #include <limits>
 #include <random>
-#include <string_view>
 
 #include "runtime/server/api_error.hpp"
 #include "runtime/server/request_fields.hpp"
+#include "runtime/server/unsupported_parameters.hpp"
 
 namespace gpuinfer::server {
 namespace {
 
 constexpr std::int64_t kMaxInt64 = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMinInt64 = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kMaxToken = std::numeric_limits<TokenId>::max();
 constexpr std::size_t kMaxStops = 16;
-
-/// A parameter that we do not have yet, and the values that ask for nothing.
-struct Unsupported {
-  std::string_view name;
-  bool (*asks_for_nothing)(const Json& value);
-};
-
-bool never(const Json&) { return false; }
-bool is_false(const Json& value) { return value == false; }
-bool is_zero(const Json& value) { return value == 0; }
-bool is_one(const Json& value) { return value == 1; }
-bool is_empty(const Json& value) { return value.is_structured() && value.empty(); }
-bool is_false_or_zero(const Json& value) { return is_false(value) || is_zero(value); }
-bool is_plain_text(const Json& value) { return value.is_object() && value.value("type", Json()) == "text"; }
-bool is_only_text(const Json& value) { return value == Json::array({"text"}); }
-
-constexpr auto kUnsupported = std::to_array<Unsupported>({
-    {"allowed_token_ids", never},
-    {"audio", never},
-    {"bad_words", is_empty},
-    {"best_of", is_one},
-    {"chat_template", never},
-    {"chat_template_kwargs", is_empty},
-    {"continue_final_message", is_false},
-    {"echo", is_false},
-    {"frequency_penalty", is_zero},
-    {"functions", is_empty},
-    {"include_stop_str_in_output", is_false},
-    {"logit_bias", is_empty},
-    {"logprobs", is_false_or_zero},
-    {"min_tokens", is_zero},
-    {"modalities", is_only_text},
-    {"n", is_one},
-    {"presence_penalty", is_zero},
-    {"prompt_logprobs", never},
-    {"repetition_penalty", is_one},
-    {"response_format", is_plain_text},
-    {"return_token_ids", is_false},
-    {"structured_outputs", is_empty},
-    {"suffix", [](const Json& value) { return value == ""; }},
-    {"top_logprobs", is_zero},
-    {"truncate_prompt_tokens", never},
-    {"use_beam_search", is_false},
-});
-
-void refuse_unsupported(const RequestFields& fields) {
-  for (const Unsupported& parameter : kUnsupported) {
-    const Json* value = fields.find(parameter.name);
-    if (!value || parameter.asks_for_nothing(*value)) continue;
-    const std::string name(parameter.name);
-    throw invalid_request("'" + name + "' is not supported yet with this value.", name, "unsupported_parameter");
-  }
-  // Tools that the model must not call change nothing; any other choice would.
-  const Json* tools = fields.find("tools");
-  const Json* tool_choice = fields.find("tool_choice");
-  const bool none_wanted = (!tools || tools->empty()) && (!tool_choice || *tool_choice == "auto");
-  if (none_wanted || (tool_choice && *tool_choice == "none")) return;
-  throw invalid_request("Tool calls are not supported yet.", tools && !tools->empty() ? "tools" : "tool_choice",
-                        "unsupported_parameter");
-}
+constexpr std::size_t kMaxBadWords = 1000;
+constexpr std::int64_t kMaxChoices = 128;
+/// OpenAI's limit for chats, and vLLM's for both endpoints.
+constexpr std::int64_t kMaxLogprobs = 20;
 
 engine::SamplingParams parse_sampling(const RequestFields& fields, const engine::SamplingParams& defaults) {
   engine::SamplingParams sampling = defaults;
@@ -88,115 +31,126 @@ engine::SamplingParams parse_sampling(const RequestFields& fields, const engine:
   return sampling;
 }
 
-std::vector<TokenId> parse_token_ids(const Json& values, const std::string& name) {
-  std::vector<TokenId> tokens;
-  for (const Json& value : values) {
-    const bool valid =
-        value.is_number_unsigned() && value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxToken);
-    if (!valid) throw invalid_request("'" + name + "' must hold token ids, integers from 0.", name);
-    tokens.push_back(value.get<TokenId>());
+/// {"1234": -5, ...}
+std::vector<std::pair<TokenId, float>> parse_logit_bias(const Json* biases) {
+  std::vector<std::pair<TokenId, float>> result;
+  if (!biases) return result;
+  const RequestFields fields(*biases, "logit_bias.");
+  for (const auto& [name, value] : biases->items()) {
+    TokenId token = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), token);
+    if (error != std::errc() || end != name.data() + name.size() || token < 0) {
+      throw invalid_request("'logit_bias' must map token ids to numbers, but has '" + name + "'.", "logit_bias");
+    }
+    result.emplace_back(token, static_cast<float>(fields.number(name, -100, 100).value_or(0)));
   }
-  return tokens;
+  return result;
+}
+
+engine::LogitAdjustments parse_adjustments(const RequestFields& fields) {
+  engine::LogitAdjustments adjustments;
+  adjustments.logit_bias = parse_logit_bias(fields.find("logit_bias"));
+  adjustments.repetition_penalty = static_cast<float>(fields.number("repetition_penalty", 0.01, 100).value_or(1));
+  adjustments.presence_penalty = static_cast<float>(fields.number("presence_penalty", -2, 2).value_or(0));
+  adjustments.frequency_penalty = static_cast<float>(fields.number("frequency_penalty", -2, 2).value_or(0));
+  adjustments.allowed_tokens = fields.token_ids("allowed_token_ids");
+  if (fields.find("allowed_token_ids") && adjustments.allowed_tokens.empty()) {
+    throw invalid_request("'allowed_token_ids' is empty: no token could come.", "allowed_token_ids");
+  }
+  adjustments.min_tokens = fields.integer("min_tokens", 0, kMaxInt64).value_or(0);
+  return adjustments;
+}
+
+void parse_stream(const RequestFields& fields, CompletionParams& params) {
+  params.stream = fields.boolean("stream").value_or(false);
+  const Json* options = fields.find("stream_options");
+  if (!options) return;
+  if (!params.stream) throw invalid_request("'stream_options' needs 'stream': true.", "stream_options");
+  const RequestFields stream_options(*options, "stream_options.");
+  params.include_usage = stream_options.boolean("include_usage").value_or(false);
+  params.continuous_usage_stats = stream_options.boolean("continuous_usage_stats").value_or(false);
+}
+
+void parse_choices(const RequestFields& fields, CompletionParams& params) {
+  params.n = fields.integer("n", 1, kMaxChoices).value_or(1);
+  if (fields.integer("best_of", 1, kMaxChoices).value_or(params.n) != params.n) {
+    throw invalid_request("'best_of' is not supported unless it equals 'n'.", "best_of", "unsupported_parameter");
+  }
 }
 
 CompletionParams parse_params(const RequestFields& fields, const engine::SamplingParams& defaults) {
-  refuse_unsupported(fields);
+  refuse_unsupported_parameters(fields);
   CompletionParams params;
-  params.model = fields.string("model").value_or("");
+  parse_choices(fields, params);
   params.max_tokens = fields.integer("max_tokens", 1, kMaxInt64);
   params.sampling = parse_sampling(fields, defaults);
+  params.adjustments = parse_adjustments(fields);
+  params.bad_words = fields.strings("bad_words", kMaxBadWords);
   params.stop = fields.strings("stop", kMaxStops);
-  if (const Json* ids = fields.find("stop_token_ids")) {
-    if (!ids->is_array()) throw invalid_request("'stop_token_ids' must be an array of token ids.", "stop_token_ids");
-    params.stop_token_ids = parse_token_ids(*ids, "stop_token_ids");
-  }
+  params.stop_token_ids = fields.token_ids("stop_token_ids");
   params.ignore_eos = fields.boolean("ignore_eos").value_or(false);
   params.skip_special_tokens = fields.boolean("skip_special_tokens").value_or(true);
-  params.stream = fields.boolean("stream").value_or(false);
-  if (const Json* options = fields.find("stream_options")) {
-    if (!params.stream) throw invalid_request("'stream_options' needs 'stream': true.", "stream_options");
-    params.include_usage = RequestFields(*options, "stream_options.").boolean("include_usage").value_or(false);
+  params.add_special_tokens = fields.boolean("add_special_tokens").value_or(true);
+  params.truncate_prompt_tokens = fields.integer("truncate_prompt_tokens", -1, kMaxInt64);
+  if (params.truncate_prompt_tokens == 0) {
+    throw invalid_request("'truncate_prompt_tokens' of 0 leaves no prompt.", "truncate_prompt_tokens");
+  }
+  params.prompt_logprobs = fields.integer("prompt_logprobs", 0, kMaxLogprobs);
+  params.return_token_ids = fields.boolean("return_token_ids").value_or(false);
+  params.priority = fields.integer("priority", kMinInt64, kMaxInt64).value_or(0);
+  params.cache_salt = fields.string("cache_salt").value_or("");
+  if (const auto seconds = fields.number("timeout", 0.001, 1e6)) {
+    params.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
+  }
+  parse_stream(fields, params);
+  if (params.stream && params.prompt_logprobs) {
+    throw invalid_request("'prompt_logprobs' cannot be streamed.", "prompt_logprobs");
   }
   return params;
 }
 
-/// A content's text: itself, or its parts put together.
-std::string parse_content(const Json& content, const std::string& place) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) {
-    throw invalid_request(
-        "'" + place + "' must be a string or an array of text parts, not " + content.type_name() + ".", place);
+void check_min_tokens(const CompletionParams& params) {
+  if (params.max_tokens && params.adjustments.min_tokens > *params.max_tokens) {
+    throw invalid_request("'min_tokens' is " + std::to_string(params.adjustments.min_tokens) +
+                              ", but 'max_tokens' only " + std::to_string(*params.max_tokens) + ".",
+                          "min_tokens");
   }
-  std::string text;
-  for (std::size_t i = 0; i < content.size(); ++i) {
-    const std::string part_place = place + "[" + std::to_string(i) + "]";
-    const RequestFields part(content[i], part_place + ".");
-    const std::string type = part.string("type").value_or("");
-    if (type != "text") {
-      throw invalid_request("'" + part_place + "' is of type '" + type + "'; this model reads only text.",
-                            part_place + ".type");
-    }
-    const auto part_text = part.string("text");
-    if (!part_text) throw invalid_request("'" + part_place + ".text' is missing.", part_place + ".text");
-    text += *part_text;
-  }
-  return text;
-}
-
-Json parse_message(const Json& message, const std::string& place) {
-  constexpr std::array<std::string_view, 4> kRoles = {"system", "developer", "user", "assistant"};
-  const RequestFields fields(message, place + ".");
-  const std::string role = fields.string("role").value_or("");
-  if (role == "tool" || role == "function" || fields.find("tool_calls") || fields.find("function_call")) {
-    throw invalid_request("'" + place + "' belongs to a tool call; these are not supported yet.", place,
-                          "unsupported_parameter");
-  }
-  if (std::ranges::find(kRoles, role) == kRoles.end()) {
-    throw invalid_request("'" + place + ".role' must be system, developer, user or assistant, not '" + role + "'.",
-                          place + ".role");
-  }
-  const Json* content = fields.find("content");
-  if (!content) throw invalid_request("'" + place + ".content' is missing.", place + ".content");
-  return {{"role", role}, {"content", parse_content(*content, place + ".content")}};
-}
-
-std::variant<std::string, std::vector<TokenId>> parse_prompt(const Json* prompt) {
-  if (!prompt) throw invalid_request("'prompt' is missing.", "prompt");
-  if (prompt->is_string()) return prompt->get<std::string>();
-  if (!prompt->is_array() || prompt->empty()) {
-    throw invalid_request("'prompt' must be a string or an array of token ids.", "prompt");
-  }
-  const Json& first = prompt->front();
-  if (first.is_number()) return parse_token_ids(*prompt, "prompt");
-  if (prompt->size() > 1) {
-    throw invalid_request("Several prompts in one request are not supported yet.", "prompt", "unsupported_parameter");
-  }
-  if (first.is_string()) return first.get<std::string>();
-  if (first.is_array()) return parse_token_ids(first, "prompt");
-  throw invalid_request("'prompt' must be a string or an array of token ids.", "prompt");
 }
 
 }  // namespace
 
 ChatRequest parse_chat_request(const Json& body, const engine::SamplingParams& defaults) {
   const RequestFields fields(body);
-  ChatRequest request{.params = parse_params(fields, defaults), .messages = Json::array()};
+  ChatRequest request{.params = parse_params(fields, defaults), .chat = parse_chat(fields)};
+  CompletionParams& params = request.params;
   // The newer name wins, as in OpenAI's API.
-  if (const auto max_tokens = fields.integer("max_completion_tokens", 1, kMaxInt64))
-    request.params.max_tokens = max_tokens;
-  const Json* messages = fields.find("messages");
-  if (!messages || !messages->is_array() || messages->empty()) {
-    throw invalid_request("'messages' must be an array with at least one message.", "messages");
+  if (const auto max_tokens = fields.integer("max_completion_tokens", 1, kMaxInt64)) params.max_tokens = max_tokens;
+  check_min_tokens(params);
+  const auto top_logprobs = fields.integer("top_logprobs", 0, kMaxLogprobs);
+  if (fields.boolean("logprobs").value_or(false)) {
+    params.logprobs = top_logprobs.value_or(0);
+  } else if (top_logprobs.value_or(0) > 0) {
+    throw invalid_request("'top_logprobs' needs 'logprobs': true.", "top_logprobs");
   }
-  for (std::size_t i = 0; i < messages->size(); ++i) {
-    request.messages.push_back(parse_message((*messages)[i], "messages[" + std::to_string(i) + "]"));
+  if (fields.boolean("echo").value_or(false)) {
+    throw invalid_request("'echo' is not supported in a chat.", "echo", "unsupported_parameter");
   }
   return request;
 }
 
 CompletionRequest parse_completion_request(const Json& body, const engine::SamplingParams& defaults) {
+  constexpr std::int64_t kDefaultMaxTokens = 16;  // OpenAI's
   const RequestFields fields(body);
-  return {.params = parse_params(fields, defaults), .prompt = parse_prompt(fields.find("prompt"))};
+  CompletionRequest request{.params = parse_params(fields, defaults),
+                            .prompts = parse_prompts(fields.find("prompt"), "prompt")};
+  CompletionParams& params = request.params;
+  if (!params.max_tokens) params.max_tokens = std::max(kDefaultMaxTokens, params.adjustments.min_tokens);
+  check_min_tokens(params);
+  const Json* logprobs = fields.find("logprobs");
+  // Some clients send false for none.
+  if (logprobs && *logprobs != false) params.logprobs = fields.integer("logprobs", 0, kMaxLogprobs);
+  params.echo = fields.boolean("echo").value_or(false);
+  return request;
 }
 
 }  // namespace gpuinfer::server

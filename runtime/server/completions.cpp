@@ -2,6 +2,9 @@
 #include <utility>
 
 #include "runtime/server/completion_endpoint.hpp"
+#include "runtime/server/prompts.hpp"
+#include "runtime/server/token_text.hpp"
+#include "runtime/text/utf8.hpp"
 
 namespace gpuinfer::server {
 namespace {
@@ -15,34 +18,54 @@ class Completions : public CompletionEndpoint {
   std::string_view prompt_field() const override { return "prompt"; }
 
   PreparedCompletion prepare(const Json& body, const ServedModel& model) const override {
-    constexpr std::int64_t kDefaultMaxTokens = 16;  // OpenAI's
     CompletionRequest request = parse_completion_request(body, model.sampling_defaults);
-    PreparedCompletion prepared{.params = std::move(request.params), .prompt = {}};
-    if (!prepared.params.max_tokens) prepared.params.max_tokens = kDefaultMaxTokens;
-    if (const auto* tokens = std::get_if<std::vector<TokenId>>(&request.prompt)) {
-      prepared.prompt = *tokens;
-    } else {
-      prepared.prompt = encode(std::get<std::string>(request.prompt), model.text);
+    PreparedCompletion prepared{.params = std::move(request.params), .prompts = {}};
+    for (const Prompt& prompt : request.prompts) {
+      prepared.prompts.push_back(to_tokens(prompt, model, prepared.params.add_special_tokens, "prompt"));
     }
     return prepared;
   }
 
-  Json choice(const std::string& text, engine::FinishReason reason) const override {
-    return choice(text, to_string(reason));
+  Json choice(const ChoicePart& part) const override {
+    return {{"index", part.index},
+            {"text", part.text},
+            {"logprobs", nullptr},
+            {"finish_reason", part.finished ? Json(to_string(*part.finished)) : Json(nullptr)}};
   }
-  Json first_chunk_choice() const override { return nullptr; }
-  Json chunk_choice(const std::string& text) const override { return choice(text, Json(nullptr)); }
-  Json last_chunk_choice(engine::FinishReason reason) const override { return choice("", to_string(reason)); }
+  Json first_chunk_choice(std::size_t) const override { return nullptr; }
+  Json chunk_choice(const ChoicePart& part) const override { return choice(part); }
+
+  Json logprobs(const ChoicePart& part, const text::Tokenizer* tokenizer) const override {
+    Json tokens = Json::array();
+    Json token_logprobs = Json::array();
+    Json top_logprobs = Json::array();
+    Json text_offset = Json::array();
+    std::int64_t offset = part.text_offset;
+    for (const ReplyToken& token : part.tokens) {
+      const std::string shown = text::to_valid_utf8(token_text(token.id, tokenizer));
+      tokens.push_back(shown);
+      text_offset.push_back(offset);
+      offset += static_cast<std::int64_t>(text::count_characters(shown));
+      token_logprobs.push_back(token.logprobs ? Json(finite_logprob(token.logprobs->token.logprob)) : Json(nullptr));
+      top_logprobs.push_back(token.logprobs ? top(*token.logprobs, tokenizer) : Json(nullptr));
+    }
+    return {{"tokens", std::move(tokens)},
+            {"token_logprobs", std::move(token_logprobs)},
+            {"top_logprobs", std::move(top_logprobs)},
+            {"text_offset", std::move(text_offset)}};
+  }
+
+  Json& about_prompt(Json& reply, std::size_t index) const override { return reply["choices"][index]; }
 
  private:
-  static std::vector<TokenId> encode(const std::string& text, const ModelText& model) {
-    std::vector<TokenId> tokens = model.tokenizer.encode(text);
-    if (model.add_bos) tokens.insert(tokens.begin(), *model.bos);
-    return tokens;
-  }
-
-  static Json choice(const std::string& text, Json finish_reason) {
-    return {{"index", 0}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", std::move(finish_reason)}};
+  /// The likeliest tokens with the logprobs, and the token itself.
+  static Json top(const engine::Logprobs& logprobs, const text::Tokenizer* tokenizer) {
+    Json result = Json::object();
+    for (const engine::TokenLogprob& token : logprobs.top) {
+      result[token_text(token.id, tokenizer)] = finite_logprob(token.logprob);
+    }
+    result[token_text(logprobs.token.id, tokenizer)] = finite_logprob(logprobs.token.logprob);
+    return result;
   }
 };
 

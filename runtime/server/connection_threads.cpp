@@ -10,6 +10,7 @@ void ConnectionThreads::enqueue(std::function<void()> connection) {
   if (waiting_.size() > idle_ && threads_.size() < limit_) {
     threads_.emplace_back([this] { serve(); });
   }
+  waiting_count_ = waiting_.size();
   changed_.notify_one();
 }
 
@@ -31,6 +32,7 @@ void ConnectionThreads::serve() {
     if (waiting_.empty()) return;
     const std::function<void()> connection = std::move(waiting_.front());
     waiting_.pop_front();
+    waiting_count_ = waiting_.size();
     lock.unlock();
     connection();
     lock.lock();

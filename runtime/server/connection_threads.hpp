@@ -3,6 +3,7 @@
 
 #include <httplib.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -17,8 +18,8 @@ namespace gpuinfer::server {
 /// them.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
-  /// Connections beyond `limit` wait for a thread.
-  explicit ConnectionThreads(std::size_t limit) : limit_(limit) {}
+  /// Connections beyond `limit` wait for a thread; `waiting` says how many.
+  ConnectionThreads(std::size_t limit, std::atomic<std::size_t>& waiting) : limit_(limit), waiting_count_(waiting) {}
 
   void enqueue(std::function<void()> connection) override;
   /// Serves what was accepted, then ends all threads.
@@ -28,6 +29,7 @@ class ConnectionThreads : public httplib::TaskQueue {
   void serve();
 
   std::size_t limit_;
+  std::atomic<std::size_t>& waiting_count_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::list<std::function<void()>> waiting_;

@@ -7,39 +7,45 @@
 #include "base/error.hpp"
 #include "runtime/model/gguf.hpp"
 #include "runtime/server/text_source.hpp"
-#include "runtime/text/pre_tokenizer.hpp"
+#include "runtime/text/merges.hpp"
+#include "runtime/text/sentencepiece_spelling.hpp"
+#include "runtime/text/split_scanners.hpp"
 
 namespace gpuinfer::server {
 namespace {
 
 /// tokenizer.ggml.token_type
-enum GgufTokenType : std::int64_t { kUnknown = 2, kControl = 3, kUserDefined = 4 };
+enum GgufTokenType : std::int64_t { kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6 };
 
 /// What tokenizer.ggml.pre stands for.
 struct PreTokenizerRecipe {
   std::string_view name;
-  std::vector<std::string> patterns;
+  std::vector<text::Split> splits;
   bool ignore_merges = false;
   bool add_bos = false;  ///< where the file does not say
+  bool nfc = false;      ///< llama.cpp leaves it out; the models were trained with it
 };
 
 const std::vector<PreTokenizerRecipe>& recipes() {
   using namespace text::split_pattern;
   static const std::vector<PreTokenizerRecipe> kRecipes = {
-      {"default", {kGpt2}},
-      {"gpt-2", {kGpt2}},
-      {"gpt-4o", {kO200k}, true},
-      {"llama-bpe", {kLlama3}, true, true},
-      {"llama-v3", {kLlama3}, true, true},
-      {"llama3", {kLlama3}, true, true},
-      {"smollm", {kDigit, kGpt2}},
+      {.name = "default", .splits = {{kGpt2}}},
+      {.name = "deepseek-r1-qwen", .splits = {{kQwen2}}},
+      {.name = "gpt-2", .splits = {{kGpt2}}},
+      {.name = "gpt-4o", .splits = {{kO200k}}, .ignore_merges = true},
+      {.name = "llama-bpe", .splits = {{kLlama3}}, .ignore_merges = true, .add_bos = true},
+      {.name = "llama-v3", .splits = {{kLlama3}}, .ignore_merges = true, .add_bos = true},
+      {.name = "llama3", .splits = {{kLlama3}}, .ignore_merges = true, .add_bos = true},
+      {.name = "qwen2", .splits = {{kQwen2}}, .nfc = true},
+      {.name = "smollm", .splits = {{kDigit}, {kGpt2}}},
+      {.name = "tekken", .splits = {{kTekken}}, .ignore_merges = true, .add_bos = true},
   };
   return kRecipes;
 }
 
 /// The names of tokens that end a turn in every model that has them. A GGUF file names only one of several.
-constexpr std::string_view kEndsOfTurn[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>",
-                                            "<|end_of_text|>"};
+constexpr std::string_view kEndsOfTurn[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>",    "<|endoftext|>",
+                                            "<|return|>", "<|call|>",   "<end_of_turn>", "<|end_of_text|>"};
 
 class GgufText {
  public:
@@ -47,13 +53,18 @@ class GgufText {
 
   TextSource read() {
     const std::string_view model = required(file_.string("tokenizer.ggml.model"), "tokenizer.ggml.model");
-    if (model != "gpt2") {
-      fail("the tokenizer '" + std::string(model) + "' is not supported",
-           "Byte-level BPE tokenizers ('gpt2' in GGUF: Llama 3, SmolLM2 and their like) are.");
-    }
-    read_pre_tokenizer();
     read_tokens();
-    read_merges();
+    if (model == "gpt2") {
+      read_pre_tokenizer();
+      read_merges();
+    } else if (model == "llama") {
+      read_sentencepiece();
+    } else {
+      fail(
+          "the tokenizer '" + std::string(model) + "' is not supported",
+          "Byte-level BPE ('gpt2' in GGUF: Llama 3, Qwen, gpt-oss, SmolLM2) and SentencePiece's BPE ('llama': Llama 2, "
+          "Gemma) are.");
+    }
     read_special_tokens();
     if (const auto chat_template = file_.string("tokenizer.chat_template"))
       source_.chat_template = std::string(*chat_template);
@@ -83,21 +94,22 @@ class GgufText {
       fail("the pre-tokenizer '" + std::string(name) + "' (tokenizer.ggml.pre) is not supported",
            "These are: " + names + ".");
     }
-    source_.tokenizer.split_patterns = recipe->patterns;
-    source_.tokenizer.ignore_merges = recipe->ignore_merges;
+    source_.tokenizer.splits = recipe->splits;
+    if (recipe->nfc) source_.tokenizer.normalization.emplace_back(text::normalization::Form::kNfc);
+    bpe_.ignore_merges = recipe->ignore_merges;
     source_.add_bos = file_.boolean("tokenizer.ggml.add_bos_token").value_or(recipe->add_bos);
   }
 
   void read_tokens() {
     const auto tokens = required(file_.strings("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens");
-    const auto types = file_.integers("tokenizer.ggml.token_type").value_or(std::span<const std::int64_t>());
-    if (!types.empty() && types.size() != tokens.size()) {
-      fail(std::to_string(tokens.size()) + " tokens, but " + std::to_string(types.size()) + " types of tokens");
+    types_ = file_.integers("tokenizer.ggml.token_type").value_or(std::span<const std::int64_t>());
+    if (!types_.empty() && types_.size() != tokens.size()) {
+      fail(std::to_string(tokens.size()) + " tokens, but " + std::to_string(types_.size()) + " types of tokens");
     }
     source_.tokenizer.tokens.assign(tokens.begin(), tokens.end());
-    for (std::size_t i = 0; i < types.size(); ++i) {
-      const bool special = types[i] == kControl || types[i] == kUnknown;
-      if (!special && types[i] != kUserDefined) continue;
+    for (std::size_t i = 0; i < types_.size(); ++i) {
+      const bool special = types_[i] == kControl || types_[i] == kUnknown;
+      if (!special && types_[i] != kUserDefined) continue;
       text::AddedToken token;
       token.id = static_cast<TokenId>(i);
       token.content = tokens[i];
@@ -107,11 +119,41 @@ class GgufText {
   }
 
   void read_merges() {
-    for (const std::string_view merge : required(file_.strings("tokenizer.ggml.merges"), "tokenizer.ggml.merges")) {
-      const std::size_t space = merge.find(' ');
-      if (space == std::string_view::npos) fail("the merge '" + std::string(merge) + "' is not a pair of tokens");
-      source_.tokenizer.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    const auto merges = required(file_.strings("tokenizer.ggml.merges"), "tokenizer.ggml.merges");
+    text::MergeReader reader(source_.tokenizer.tokens, merges.size());
+    for (const std::string_view merge : merges) {
+      try {
+        reader.add(merge);
+      } catch (const Error& error) {
+        fail(error.what());
+      }
     }
+    bpe_.merges = reader.take();
+    source_.tokenizer.model = std::move(bpe_);
+  }
+
+  /// The flags' defaults are llama.cpp's.
+  void read_sentencepiece() {
+    text::TokenizerSpec& tokenizer = source_.tokenizer;
+    const auto scores = required(file_.reals("tokenizer.ggml.scores"), "tokenizer.ggml.scores");
+    if (scores.size() != tokenizer.tokens.size()) {
+      fail(std::to_string(tokenizer.tokens.size()) + " tokens, but " + std::to_string(scores.size()) + " scores");
+    }
+    std::vector<std::string> mergeable = tokenizer.tokens;  // "<0x0A>" in a text is six characters
+    for (std::size_t i = 0; i < types_.size(); ++i) {
+      if (types_[i] == kByte) mergeable[i].clear();
+    }
+    bpe_.merges = text::merges_by_score(mergeable, scores);
+    bpe_.fuse_unknown = true;
+    tokenizer.model = std::move(bpe_);
+    tokenizer.spelling = text::Spelling::kSentencePiece;
+    tokenizer.byte_fallback = true;
+    tokenizer.unknown = token_id("tokenizer.ggml.unknown_token_id");
+    const std::string mark(text::kSpaceMark);
+    tokenizer.strip_leading_space = file_.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    if (tokenizer.strip_leading_space) tokenizer.normalization.emplace_back(text::normalization::Prepend{.text = mark});
+    tokenizer.normalization.emplace_back(text::normalization::Replace{" ", mark});
+    source_.add_bos = file_.boolean("tokenizer.ggml.add_bos_token").value_or(true);
   }
 
   std::optional<TokenId> token_id(std::string_view key) const {
@@ -147,6 +189,8 @@ class GgufText {
   }
 
   model::GgufFile file_;
+  std::span<const std::int64_t> types_;  // by id, or empty
+  text::BpeSpec bpe_;
   TextSource source_;
 };
 

@@ -49,7 +49,7 @@ void respond_to_exception(const httplib::Request& request, httplib::Response& re
 }  // namespace
 
 HttpServer::HttpServer(HttpOptions options) : options_(options) {
-  new_task_queue = [limit = options.max_connections] { return new ConnectionThreads(limit); };
+  new_task_queue = [this] { return new ConnectionThreads(options_.max_connections, waiting_connections_); };
   // For the Keep-Alive header; process_and_close_socket() is what keeps connections.
   set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(options.keep_alive).count());
   set_keep_alive_max_count(1'000'000);
@@ -100,14 +100,15 @@ void HttpServer::stop() {
 bool HttpServer::process_and_close_socket(socket_t socket) {
   HttpConnection connection(socket, options_.io_timeout);
   current_connection = &connection;
-  const std::chrono::milliseconds kStopCheck(200);
+  const std::chrono::milliseconds kIdleCheck(200);
   try {
     bool closed = false;
     std::chrono::milliseconds idle(0);
     while (!closed && !connection.closes_after_response() && svr_sock_ != INVALID_SOCKET &&
            idle < options_.keep_alive) {
-      if (!connection.wait_readable(kStopCheck)) {
-        idle += kStopCheck;
+      if (!connection.wait_readable(kIdleCheck)) {
+        idle += kIdleCheck;
+        if (waiting_connections_ > 0) break;  // Another one has more use for the thread.
         continue;
       }
       idle = std::chrono::milliseconds(0);

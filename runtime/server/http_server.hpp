@@ -4,6 +4,7 @@
 
 #include <httplib.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -20,7 +21,7 @@ struct HttpOptions {
   std::size_t max_body_bytes = std::size_t{8} << 20;
   /// How long a read or a write may make no progress.
   std::chrono::milliseconds io_timeout = std::chrono::seconds(30);
-  /// How long a connection may stay open between requests.
+  /// How long a connection may stay open between requests; it is closed sooner where others wait for a thread.
   std::chrono::milliseconds keep_alive = std::chrono::seconds(30);
 };
 
@@ -55,6 +56,7 @@ class HttpServer : private httplib::Server {
   void read_body(Request& request, const httplib::ContentReader& reader) const;
 
   HttpOptions options_;
+  std::atomic<std::size_t> waiting_connections_ = 0;
   std::map<Route, Handler> routes_;
   std::thread listener_;
 };

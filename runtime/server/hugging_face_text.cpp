@@ -23,7 +23,7 @@ class HuggingFaceText {
     if (!std::filesystem::exists(file)) {
       throw Error(folder_.string() + " has no tokenizer.json", "Fetch it from the place that the model came from.");
     }
-    source_.tokenizer = text::parse_tokenizer_json(read_file(file), file.string());
+    source_.tokenizer = text::read_tokenizer_json(file);
     for (const char* name : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
       if (const auto content = special_token(name)) source_.special_tokens[name] = *content;
     }

@@ -44,19 +44,21 @@ void load(const ServerFlags& flags, Server& server) {
   server.serve(model);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   log(LogLevel::kInfo, "ready",
-      {{"model", model->name},
+      {{"model", model->name()},
        {"backend", model->engine->backend().description()},
        {"max_model_len", model->engine->max_model_len()},
-       {"kv_cache_tokens", model->engine->backend().kv_pages() * backend::kPageTokens},
+       {"kv_cache_tokens", model->engine->backend().kv_groups().front().pages * backend::kPageTokens},
        {"load_seconds", elapsed.count()}});
-  if (!model->text.chat_template) log(LogLevel::kWarning, "no chat", {{"reason", model->text.no_chat_template_reason}});
+  if (model->text && !model->text->chat_template) {
+    log(LogLevel::kWarning, "no chat", {{"reason", model->text->no_chat_template_reason}});
+  }
 }
 
 int run(const ServerFlags& flags) {
   Termination termination;
   Server server({.host = flags.host,
                  .port = flags.port,
-                 .served_model_name = flags.served_model_name,
+                 .served_model_name = flags.served_model_names.front(),
                  .api_key = flags.api_key,
                  .http = {.max_connections = max_connections(flags)}});
   const int port = server.start();

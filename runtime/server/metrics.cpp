@@ -17,6 +17,7 @@ const Buckets kInterTokenSeconds = {.001, .002, .003, .005, .0075, .01, .025, .0
 const Buckets kRequestSeconds = {.3, .5, .8, 1,  1.5, 2,   2.5, 5,   10,   15,  20,
                                  30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680};
 const Buckets kTokens = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
+const Buckets kChoices = {1, 2, 5, 10, 20};
 const Buckets kStepTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
 
 double seconds(engine::Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -32,8 +33,11 @@ Metrics::Metrics(const std::string& model_name)
                         .Name("vllm:cache_config_info")
                         .Help("The KV cache: tokens in a page, and pages.")
                         .Register(registry_)),
-      prompt_tokens_(counter("vllm:prompt_tokens_total", "Prompt tokens computed.")),
+      prompt_tokens_(counter("vllm:prompt_tokens_total", "Tokens of prompts, those from the prefix cache included.")),
       generation_tokens_(counter("vllm:generation_tokens_total", "Tokens generated.")),
+      cached_tokens_(counter("vllm:prompt_tokens_cached_total", "Tokens of prompts that the prefix cache had.")),
+      prefix_queries_(counter("vllm:prefix_cache_queries_total", "Tokens that the prefix cache was asked for.")),
+      prefix_hits_(counter("vllm:prefix_cache_hits_total", "Tokens that the prefix cache had.")),
       preemptions_(counter("vllm:num_preemptions_total", "Requests that lost their pages to older ones.")),
       request_success_(prometheus::BuildCounter()
                            .Name("vllm:request_success_total")
@@ -59,7 +63,8 @@ Metrics::Metrics(const std::string& model_name)
       request_prompt_tokens_(histogram("vllm:request_prompt_tokens", "Tokens in a prompt.", kTokens)),
       request_generation_tokens_(
           histogram("vllm:request_generation_tokens", "Tokens generated for a request.", kTokens)),
-      request_max_tokens_(histogram("vllm:request_params_max_tokens", "max_tokens of a request.", kTokens)) {
+      request_max_tokens_(histogram("vllm:request_params_max_tokens", "max_tokens of a request.", kTokens)),
+      request_choices_(histogram("vllm:request_params_n", "Answers that a request asks for.", kChoices)) {
   // Present from the start, so that a rate over the first request is right.
   for (const char* reason : {"stop", "length", "abort", "error"}) {
     Labels labels = labels_;
@@ -72,6 +77,9 @@ void Metrics::on_step(const engine::StepReport& report) {
   iteration_tokens_.Observe(static_cast<double>(report.tokens));
   prompt_tokens_.Increment(static_cast<double>(report.prompt_tokens));
   generation_tokens_.Increment(static_cast<double>(report.generated_tokens));
+  cached_tokens_.Increment(static_cast<double>(report.prefix_hits));
+  prefix_queries_.Increment(static_cast<double>(report.prefix_queries));
+  prefix_hits_.Increment(static_cast<double>(report.prefix_hits));
   preemptions_.Increment(static_cast<double>(report.preempted));
 }
 
@@ -97,15 +105,17 @@ void Metrics::on_finish(const RequestRecord& record) {
                                  static_cast<double>(record.completion_tokens - 1));
 }
 
+void Metrics::on_request(std::int64_t choices) { request_choices_.Observe(static_cast<double>(choices)); }
+
 std::string Metrics::text(const engine::Engine* engine) {
   if (engine) {
     const engine::EngineStatistics statistics = engine->statistics();
     requests_running_.Set(static_cast<double>(statistics.running));
     requests_waiting_.Set(static_cast<double>(statistics.waiting));
-    kv_cache_usage_.Set(static_cast<double>(statistics.kv_pages_used) / static_cast<double>(statistics.kv_pages));
+    kv_cache_usage_.Set(statistics.kv_usage);
     Labels labels = labels_;
     labels["block_size"] = std::to_string(backend::kPageTokens);
-    labels["num_gpu_blocks"] = std::to_string(statistics.kv_pages);
+    labels["num_gpu_blocks"] = std::to_string(engine->backend().kv_groups().front().pages);
     cache_config_.Add(labels).Set(1);
   }
   return prometheus::TextSerializer().Serialize(registry_.Collect());

@@ -14,7 +14,7 @@
 
 namespace gpuinfer::server {
 
-/// The life of one request.
+/// The life of one answer.
 struct RequestRecord {
   engine::Clock::time_point arrived = engine::Clock::now();
   /// Entered its first step.
@@ -22,6 +22,8 @@ struct RequestRecord {
   std::optional<engine::Clock::time_point> first_token;
   engine::Clock::time_point last_token;
   std::int64_t prompt_tokens = 0;
+  /// Of these, those that the prefix cache had.
+  std::int64_t cached_tokens = 0;
   std::int64_t completion_tokens = 0;
   std::int64_t max_tokens = 0;
   /// "stop" or "length"; "abort" where the client left, "error" where we failed.
@@ -36,7 +38,10 @@ class Metrics {
   void on_step(const engine::StepReport& report);
   /// A token came this long after the one before it.
   void on_token(engine::Clock::duration since_last);
+  /// An answer ended.
   void on_finish(const RequestRecord& record);
+  /// A request for so many answers ended.
+  void on_request(std::int64_t choices);
 
   /// The text of /metrics. `engine` is null while the model is loading.
   std::string text(const engine::Engine* engine);
@@ -58,6 +63,9 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& cache_config_;
   prometheus::Counter& prompt_tokens_;
   prometheus::Counter& generation_tokens_;
+  prometheus::Counter& cached_tokens_;
+  prometheus::Counter& prefix_queries_;
+  prometheus::Counter& prefix_hits_;
   prometheus::Counter& preemptions_;
   prometheus::Family<prometheus::Counter>& request_success_;
   prometheus::Histogram& iteration_tokens_;
@@ -72,6 +80,7 @@ class Metrics {
   prometheus::Histogram& request_prompt_tokens_;
   prometheus::Histogram& request_generation_tokens_;
   prometheus::Histogram& request_max_tokens_;
+  prometheus::Histogram& request_choices_;
 };
 
 }  // namespace gpuinfer::server

@@ -1,10 +1,12 @@
 #include "runtime/server/model_loader.hpp"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
+#include "runtime/backend/kv_groups.hpp"
 #include "runtime/backend/select.hpp"
-#include "runtime/engine/kv_pages.hpp"
+#include "runtime/engine/kv_cache.hpp"
 #include "runtime/model/model.hpp"
 #include "runtime/server/generation_config.hpp"
 
@@ -13,28 +15,59 @@ namespace gpuinfer::server {
 std::int64_t default_kv_cache_tokens(const model::ModelConfig& config, std::int64_t max_model_len) {
   constexpr std::int64_t kSequences = 8;
   constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;
-  const std::int64_t bytes_per_token =
-      2 * config.num_hidden_layers() * config.num_key_value_heads * config.head_dim * std::int64_t{sizeof(float)};
+  const std::int64_t full_layers =
+      std::ranges::count_if(config.layers, [](const auto& layer) { return !layer.sliding_window; });
+  const std::int64_t bytes_per_token = 2 * std::max<std::int64_t>(1, full_layers) * config.num_key_value_heads *
+                                       config.head_dim * std::int64_t{sizeof(float)};
   return std::max(max_model_len, std::min(kSequences * max_model_len, kMaxBytes / bytes_per_token));
+}
+
+std::vector<backend::KvGroup> plan_kv_groups(const model::ModelConfig& config, std::int64_t kv_cache_tokens,
+                                             const engine::SchedulerLimits& limits) {
+  std::vector<backend::KvGroup> groups = backend::make_kv_groups(config, engine::pages_for(kv_cache_tokens));
+  for (backend::KvGroup& group : groups) {
+    if (!group.sliding_window) continue;
+    const std::int64_t pages_of_one = engine::pages_for(*group.sliding_window) + 1;
+    const std::int64_t wanted = limits.max_running * pages_of_one + engine::pages_for(limits.max_batch_tokens) + 1;
+    group.pages = std::min(group.pages, wanted);
+  }
+  return groups;
 }
 
 std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
                                                      std::function<void(const engine::StepReport&)> on_step) {
   const model::ModelLocation location = model::find_model(flags.model);
-  auto served = std::make_shared<ServedModel>(ServedModel{.name = flags.served_model_name,
-                                                          .text = load_model_text(location),
-                                                          .sampling_defaults = read_sampling_defaults(location),
-                                                          .engine = nullptr});
+  GenerationConfig generation = read_generation_config(location);
+  auto served = std::make_shared<ServedModel>(
+      ServedModel{.names = flags.served_model_names,
+                  .text = std::nullopt,
+                  .stop_ids = std::move(generation.stop_ids),
+                  .sampling_defaults = generation.sampling,
+                  .pooling = flags.pooling == "mean" ? engine::Pooling::kMean : engine::Pooling::kLast,
+                  .request_timeout = std::chrono::milliseconds(1000 * flags.request_timeout_seconds),
+                  .engine = nullptr});
+  engine::EngineOptions options{.max_model_len = flags.max_model_len,
+                                .limits = flags.limits,
+                                .max_waiting = flags.max_queue,
+                                .reuse_prefixes = !flags.no_prefix_caching,
+                                .on_step = std::move(on_step)};
+  // A vocabulary of 200,000 words takes one core a third of a second, and the weights seldom keep all of them busy.
+  std::future<ModelText> text;
+  if (!flags.skip_tokenizer_init) {
+    text = std::async(std::launch::async, [&location] { return load_model_text(location); });
+  }
   auto model = std::make_shared<const model::Model>(model::load_model(location));
   const std::int64_t max_model_len = flags.max_model_len ? flags.max_model_len : model->config.max_position_embeddings;
   const std::int64_t kv_cache_tokens =
       flags.kv_cache_tokens ? flags.kv_cache_tokens : default_kv_cache_tokens(model->config, max_model_len);
-  served->engine = std::make_unique<engine::Engine>(
-      backend::make_backend(flags.backend, std::move(model), engine::pages_for(kv_cache_tokens), flags.threads),
-      engine::EngineOptions{.max_model_len = flags.max_model_len,
-                            .limits = flags.limits,
-                            .max_waiting = flags.max_queue,
-                            .on_step = std::move(on_step)});
+  const std::vector<backend::KvGroup> kv_groups = plan_kv_groups(model->config, kv_cache_tokens, flags.limits);
+  auto backend = backend::make_backend(flags.backend, std::move(model), kv_groups, flags.threads);
+  if (text.valid()) {
+    served->text = text.get();
+    served->stop_ids = served->text->stop_ids;
+    options.generated_vocab_size = static_cast<std::int64_t>(served->text->tokenizer.vocab_size());
+  }
+  served->engine = std::make_unique<engine::Engine>(std::move(backend), std::move(options));
   return served;
 }
 

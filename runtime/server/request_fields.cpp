@@ -1,6 +1,7 @@
 #include "runtime/server/request_fields.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -117,6 +118,23 @@ std::vector<std::string> RequestFields::strings(std::string_view name, std::size
     if (string.empty()) throw invalid_request("'" + full_name(name) + "' has an empty string.", full_name(name));
   }
   return strings;
+}
+
+std::vector<TokenId> RequestFields::token_ids(std::string_view name) const {
+  const Json* value = find(name);
+  return value ? parse_token_ids(*value, full_name(name)) : std::vector<TokenId>();
+}
+
+std::vector<TokenId> parse_token_ids(const Json& array, const std::string& field) {
+  if (!array.is_array()) throw wrong_type(field, "an array of token ids", array);
+  std::vector<TokenId> tokens;
+  for (const Json& value : array) {
+    constexpr std::uint64_t kMaxToken = std::numeric_limits<TokenId>::max();
+    const bool valid = value.is_number_unsigned() && value.get<std::uint64_t>() <= kMaxToken;
+    if (!valid) throw invalid_request("'" + field + "' must hold token ids, integers from 0.", field);
+    tokens.push_back(value.get<TokenId>());
+  }
+  return tokens;
 }
 
 }  // namespace gpuinfer::server

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "runtime/token.hpp"
 
 namespace gpuinfer::server {
 
@@ -30,6 +31,8 @@ class RequestFields {
   std::optional<std::string> string(std::string_view name) const;
   /// One string, or up to `limit` of them; none may be empty.
   std::vector<std::string> strings(std::string_view name, std::size_t limit) const;
+  /// An array of integers from 0; empty where the field is absent.
+  std::vector<TokenId> token_ids(std::string_view name) const;
 
   /// "stream_options.include_usage"
   std::string full_name(std::string_view name) const { return place_ + std::string(name); }
@@ -38,5 +41,8 @@ class RequestFields {
   const Json& object_;
   std::string place_;
 };
+
+/// The token ids of a JSON array. Throws ApiError (400) naming `field` where it is something else.
+std::vector<TokenId> parse_token_ids(const Json& array, const std::string& field);
 
 }  // namespace gpuinfer::server

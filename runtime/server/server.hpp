@@ -19,7 +19,7 @@ struct ServerOptions {
   std::string host = "0.0.0.0";
   int port = 8000;
   std::string served_model_name = {};
-  /// Needed on /v1 paths; "" lets everybody in.
+  /// Needed on all paths that are about the model; "" lets everybody in.
   std::string api_key = {};
   HttpOptions http = {};
 };
@@ -33,7 +33,7 @@ class Server {
   /// Starts to listen; until serve(), requests for the model get 503. Returns the port. Throws Error where the address
   /// cannot be used.
   int start();
-  /// The model is there: /ready turns 200.
+  /// The model is there: /ready turns 200. While its engine cannot compute anything, /ready and /health are 503.
   void serve(std::shared_ptr<const ServedModel> model);
   /// /ready turns 503 and new completions are refused at once; those that run may take up to `limit`, then they are
   /// failed. Returns when all responses are written and the port is closed.
@@ -49,13 +49,19 @@ class Server {
   class Active;
 
   void add_routes();
-  void add_v1_route(const std::string& method, const std::string& path, HttpServer::Handler handler);
+  void add_model_route(const std::string& method, const std::string& path, HttpServer::Handler handler);
   void health(Response& response) const;
   void ready(Response& response) const;
+  std::string failure() const;
   void models(const Request& request, Response& response) const;
+  void load(Response& response) const;
   void complete(const CompletionEndpoint& endpoint, const Request& request, Response& response,
                 const HttpConnection& connection);
+  void embeddings(const Request& request, Response& response, const HttpConnection& connection);
+  void answer_at_once(Json (*answer)(const Json&, const ServedModel&), const Request& request,
+                      Response& response) const;
   std::shared_ptr<const ServedModel> model() const;
+  std::shared_ptr<const ServedModel> working_model() const;
   bool wait_for_completions(std::chrono::seconds limit);
 
   ServerOptions options_;

@@ -1,19 +1,30 @@
 #include "runtime/server/server_flags.hpp"
 
 #include <CLI/CLI.hpp>
-#include <limits>
+#include <iostream>
 
+#include "base/error.hpp"
 #include "base/version.hpp"
+#include "runtime/server/config_file.hpp"
 
 namespace gpuinfer::server {
 namespace {
 
 /// "--max-queue" is also GPUINFER_MAX_QUEUE.
-template <class Value>
-CLI::Option* add_flag(CLI::App& app, const std::string& flag, Value& value, const std::string& help) {
+std::string variable_of(const std::string& flag) {
   std::string variable = "GPUINFER";
   for (const char c : flag.substr(1)) variable += c == '-' ? '_' : static_cast<char>(std::toupper(c));
-  return app.add_option(flag, value, help)->envname(variable);
+  return variable;
+}
+
+template <class Value>
+CLI::Option* add_flag(CLI::App& app, const std::string& flag, Value& value, const std::string& help) {
+  return app.add_option(flag, value, help)->envname(variable_of(flag));
+}
+
+/// One that takes no value.
+CLI::Option* add_switch(CLI::App& app, const std::string& flag, bool& value, const std::string& help) {
+  return app.add_flag(flag, value, help)->envname(variable_of(flag));
 }
 
 /// The last part of the path; for a file without its extension.
@@ -30,17 +41,23 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   const CLI::Range positive(std::int64_t{1}, kMaxTokens);
 
   CLI::App app("Serves a language model over OpenAI's HTTP API.", "gpuinfer-server");
-  app.set_version_flag("--version", std::string("gpuinfer-server ") + kVersion);
-  add_flag(app, "--model", flags.model, "A .gguf file, or a folder with one or with config.json and safetensors")
-      ->required();
-  add_flag(app, "--served-model-name", flags.served_model_name,
-           "What requests call the model [the file's or folder's name]");
+  app.set_version_flag("--version", std::string("gpuinfer-server ") + kVersion)->configurable(false);
+  app.get_help_ptr()->configurable(false);
+  add_flag(app, "--model", flags.model, "A .gguf file, or a folder with one or with config.json and safetensors");
+  std::string config;
+  add_flag(app, "--config", config, "YAML file with flags (max-queue: 100); the command line and the environment win")
+      ->configurable(false);
+  add_flag(app, "--served-model-name", flags.served_model_names,
+           "What requests call the model, one name or several; replies have the first [the file's or folder's name]")
+      ->delimiter(',');
+  add_switch(app, "--skip-tokenizer-init", flags.skip_tokenizer_init,
+             "Serve a model without its tokenizer: prompts and answers are token ids");
   add_flag(app, "--host", flags.host, "Address to listen on")->capture_default_str();
   add_flag(app, "--port", flags.port, "Port to listen on; 0 takes any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   add_flag(app, "--backend", flags.backend, "What computes the model; auto is the fastest one here")
-      ->check(CLI::IsMember({"auto", "cpu", "reference"}))
+      ->check(CLI::IsMember({"auto", "cuda", "cpu", "reference"}))
       ->capture_default_str();
   add_flag(app, "--threads", flags.threads, "Threads that compute [as many as there are cores]")
       ->check(CLI::Range(1, 1024));
@@ -60,6 +77,14 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   add_flag(app, "--max-queue", flags.max_queue, "Requests that may wait to run; others get 429")
       ->check(CLI::Range(std::int64_t{0}, kMaxTokens))
       ->capture_default_str();
+  add_switch(app, "--no-prefix-caching", flags.no_prefix_caching,
+             "Compute every prompt from its beginning, also where another one began alike");
+  add_flag(app, "--pooling", flags.pooling, "What an embedding is: the last token's hidden state, or the mean of all")
+      ->check(CLI::IsMember({"last", "mean"}))
+      ->capture_default_str();
+  add_flag(app, "--request-timeout", flags.request_timeout_seconds,
+           "Seconds that a request may take which has no timeout of its own [no limit]")
+      ->check(CLI::Range(1, 86400));
   add_flag(app, "--api-key", flags.api_key, "Key that /v1 requests must carry [none]");
   add_flag(app, "--shutdown-timeout", flags.shutdown_timeout_seconds,
            "Seconds that running requests may take after SIGTERM")
@@ -68,16 +93,23 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   add_flag(app, "--log-level", flags.log_level, "Least level that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
-  app.footer("Each flag can be set in the environment as well: --max-queue is GPUINFER_MAX_QUEUE.");
+  app.footer(
+      "Each flag can be set in the environment as well, --max-queue as GPUINFER_MAX_QUEUE, or in the file of "
+      "--config.");
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
     return std::string("error: ") + error.what() + "\n  Run gpuinfer-server --help.\n";
   });
   try {
     app.parse(argc, argv);
+    if (!config.empty()) apply_config_file(config, app);
+    if (flags.model.empty()) throw CLI::RequiredError("--model");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  } catch (const Error& error) {
+    std::cerr << "error: " << error.what() << "\n  " << error.remedy() << "\n";
+    return 2;
   }
-  if (flags.served_model_name.empty()) flags.served_model_name = default_name(flags.model);
+  if (flags.served_model_names.empty()) flags.served_model_names = {default_name(flags.model)};
   return std::nullopt;
 }
 

@@ -1,9 +1,10 @@
-// The command line of gpuinfer-server.
+// The settings of gpuinfer-server: its command line, environment and configuration file.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/engine/scheduler.hpp"
 
@@ -11,7 +12,9 @@ namespace gpuinfer::server {
 
 struct ServerFlags {
   std::filesystem::path model;
-  std::string served_model_name;
+  /// Not empty; the first is the one that replies carry.
+  std::vector<std::string> served_model_names;
+  bool skip_tokenizer_init = false;
   std::string host = "0.0.0.0";
   int port = 8000;
   std::string backend = "auto";
@@ -23,13 +26,19 @@ struct ServerFlags {
   std::int64_t kv_cache_tokens = 0;
   engine::SchedulerLimits limits;
   std::int64_t max_queue = 256;
+  bool no_prefix_caching = false;
+  /// 0: none.
+  std::int64_t request_timeout_seconds = 0;
+  /// "last" or "mean".
+  std::string pooling = "last";
   std::string api_key;
   int shutdown_timeout_seconds = 60;
   std::string log_level = "info";
 };
 
 /// Prints help, version or what is wrong, and returns the exit code, where the program should end at once. Each flag
-/// has a variable in the environment, which the flag overrides.
+/// has a variable in the environment, which the flag overrides, and a key in the file that --config names, which both
+/// override.
 std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags);
 
 }  // namespace gpuinfer::server

@@ -38,10 +38,9 @@ Json error_of(Parse parse) {
 
 TEST_CASE("every parameter of a chat request arrives") {
   const ChatRequest request = chat(kChat);
-  CHECK(request.messages ==
+  CHECK(request.chat.messages ==
         Json::parse(R"([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}])"));
   const CompletionParams& params = request.params;
-  CHECK(params.model == "m");
   CHECK(params.max_tokens == 5);
   CHECK(params.sampling.temperature == 0.5F);
   CHECK(params.sampling.top_p == 0.9F);
@@ -55,6 +54,43 @@ TEST_CASE("every parameter of a chat request arrives") {
   CHECK(params.stream);
   CHECK(params.include_usage);
   CHECK(chat(chat_with("max_completion_tokens", "9")).params.max_tokens == 9);
+}
+
+TEST_CASE("what shapes the logits, and what else a request may say") {
+  Json body = Json::parse(kChat);
+  body.update(Json::parse(R"({"n": 3, "presence_penalty": 0.5, "frequency_penalty": -1, "repetition_penalty": 1.1,
+      "logit_bias": {"5": -100, "17": 3.5}, "min_tokens": 4, "allowed_token_ids": [5, 17], "bad_words": ["x"],
+      "logprobs": true, "top_logprobs": 2, "truncate_prompt_tokens": -1, "return_token_ids": true, "priority": -2,
+      "cache_salt": "mine", "timeout": 1.5, "add_special_tokens": false, "add_generation_prompt": false,
+      "chat_template_kwargs": {"enable_thinking": false}, "reasoning_effort": "low",
+      "stream_options": {"continuous_usage_stats": true}})"));
+  const ChatRequest request = chat(body.dump());
+  const CompletionParams& params = request.params;
+  CHECK(params.n == 3);
+  CHECK(params.adjustments.presence_penalty == 0.5F);
+  CHECK(params.adjustments.frequency_penalty == -1);
+  CHECK(params.adjustments.repetition_penalty == 1.1F);
+  CHECK(params.adjustments.logit_bias == std::vector<std::pair<TokenId, float>>{{5, -100.0F}, {17, 3.5F}});
+  CHECK(params.adjustments.min_tokens == 4);
+  CHECK(params.adjustments.allowed_tokens == std::vector<TokenId>{5, 17});
+  CHECK(params.bad_words == std::vector<std::string>{"x"});
+  CHECK(params.logprobs == 2);
+  CHECK(params.truncate_prompt_tokens == -1);
+  CHECK(params.return_token_ids);
+  CHECK(params.priority == -2);
+  CHECK(params.cache_salt == "mine");
+  CHECK(params.timeout == std::chrono::milliseconds(1500));
+  CHECK_FALSE(params.add_special_tokens);
+  CHECK_FALSE(request.chat.add_generation_prompt);
+  CHECK(request.chat.template_arguments == Json{{"enable_thinking", false}, {"reasoning_effort", "low"}});
+  CHECK(params.continuous_usage_stats);
+
+  const CompletionParams completion_params =
+      completion(R"({"prompt": "a", "logprobs": 0, "echo": true, "prompt_logprobs": 1, "min_tokens": 20})").params;
+  CHECK(completion_params.logprobs == 0);
+  CHECK(completion_params.echo);
+  CHECK(completion_params.prompt_logprobs == 1);
+  CHECK(completion_params.max_tokens == 20);
 }
 
 TEST_CASE("null is absent, and the model's defaults fill what is absent") {
@@ -73,21 +109,21 @@ TEST_CASE("null is absent, and the model's defaults fill what is absent") {
 }
 
 TEST_CASE("prompts are text or token ids") {
-  CHECK(std::get<std::string>(completion(R"({"prompt": "abc"})").prompt) == "abc");
-  CHECK(std::get<std::string>(completion(R"({"prompt": ["abc"]})").prompt) == "abc");
+  using Prompts = std::vector<Prompt>;
   const std::vector<TokenId> ids = {1, 2};
-  CHECK(std::get<std::vector<TokenId>>(completion(R"({"prompt": [1, 2]})").prompt) == ids);
-  CHECK(std::get<std::vector<TokenId>>(completion(R"({"prompt": [[1, 2]]})").prompt) == ids);
+  CHECK(completion(R"({"prompt": "abc"})").prompts == Prompts{"abc"});
+  CHECK(completion(R"({"prompt": ["abc", "d"]})").prompts == Prompts{"abc", "d"});
+  CHECK(completion(R"({"prompt": [1, 2]})").prompts == Prompts{ids});
+  CHECK(completion(R"({"prompt": [[1, 2], "abc", [3]]})").prompts == Prompts{ids, "abc", std::vector<TokenId>{3}});
 
   const std::string prompt =
-      GENERATE("null", "[]", "5", "{}", "[null]", "[-1]", "[1.5]", "[4294967296]", R"([1, "a"])", R"(["a", "b"])");
+      GENERATE("null", "5", "{}", "[null]", "[-1]", "[1.5]", "[4294967296]", R"([1, "a"])", R"(["a", 5])");
   CAPTURE(prompt);
   CHECK(error_of([&] { completion("{\"prompt\": " + prompt + "}"); })["param"] == "prompt");
 }
 
 TEST_CASE("a wrong value is refused with the name of its field") {
   const auto [name, value] = GENERATE(table<std::string, std::string>({
-      {"model", "1"},
       {"max_tokens", "0"},
       {"max_tokens", "-1"},
       {"max_tokens", "1.5"},
@@ -109,6 +145,30 @@ TEST_CASE("a wrong value is refused with the name of its field") {
       {"stop", "[1]"},
       {"stop", "{}"},
       {"stop", R"(["1","2","3","4","5","6","7","8","9","a","b","c","d","e","f","g","h"])"},
+      {"n", "0"},
+      {"n", "129"},
+      {"presence_penalty", "2.5"},
+      {"frequency_penalty", "-3"},
+      {"repetition_penalty", "0"},
+      {"repetition_penalty", "\"x\""},
+      {"logit_bias", R"({"five": 1})"},
+      {"logit_bias", R"({"-5": 1})"},
+      {"logit_bias", "[]"},
+      {"min_tokens", "-1"},
+      {"min_tokens", "6"},
+      {"allowed_token_ids", "[]"},
+      {"bad_words", "[\"\"]"},
+      {"logprobs", "3"},
+      {"top_logprobs", "21"},
+      {"top_logprobs", "2"},
+      {"prompt_logprobs", "2"},
+      {"truncate_prompt_tokens", "0"},
+      {"timeout", "0"},
+      {"priority", "1.5"},
+      {"cache_salt", "7"},
+      {"add_generation_prompt", "1"},
+      {"chat_template_kwargs", "[]"},
+      {"chat_template_kwargs", R"({"messages": []})"},
       {"stop_token_ids", "3"},
       {"stop_token_ids", "[-3]"},
       {"stream", "1"},
@@ -145,20 +205,13 @@ TEST_CASE("a wrong message is refused with its place") {
 
 TEST_CASE("what we cannot do is refused, not ignored; asking for nothing is fine") {
   const auto [name, value] = GENERATE(table<std::string, std::string>({
-      {"n", "2"},
-      {"logprobs", "true"},
-      {"logprobs", "3"},
-      {"top_logprobs", "2"},
+      {"best_of", "2"},
       {"response_format", R"({"type": "json_schema", "json_schema": {}})"},
       {"response_format", R"({"type": "json_object"})"},
       {"tools", R"([{"type": "function"}])"},
       {"tool_choice", R"("required")"},
-      {"presence_penalty", "0.5"},
-      {"frequency_penalty", "-1"},
-      {"repetition_penalty", "1.1"},
-      {"logit_bias", R"({"5": 10})"},
       {"echo", "true"},
-      {"min_tokens", "4"},
+      {"include_stop_str_in_output", "true"},
       {"chat_template", R"("{{ x }}")"},
       {"continue_final_message", "true"},
   }));
@@ -216,7 +269,8 @@ TEST_CASE("stream_options need a stream") {
 
 TEST_CASE("damaged bodies are understood or refused, nothing else") {
   const std::string kCompletion =
-      R"({"prompt": ["once upon"], "max_tokens": 5, "seed": 1, "stop": "x", "stop_token_ids": [1, 2]})";
+      R"({"prompt": ["once upon", [1, 2]], "max_tokens": 5, "seed": 1, "stop": "x", "stop_token_ids": [1, 2], "n": 2,
+          "logit_bias": {"5": 1}, "bad_words": ["a"], "logprobs": 2, "echo": true, "timeout": 1.5})";
   for (std::uint64_t round = 0; round < 5000; ++round) {
     for (const bool is_chat : {true, false}) {
       const std::string valid = is_chat ? kChat : kCompletion;

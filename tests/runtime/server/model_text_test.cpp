@@ -11,6 +11,7 @@
 #include "runtime/model/gguf_writer.hpp"
 #include "runtime/model/model.hpp"
 #include "runtime/model/tiny_model.hpp"
+#include "temporary_folder.hpp"
 
 using namespace gpuinfer;
 using namespace gpuinfer::server;
@@ -47,7 +48,7 @@ std::string gguf(const GgufFacts& facts, const std::vector<std::pair<const char*
 }
 
 ModelText load_gguf(const std::string& contents) {
-  const model::TemporaryFolder folder;
+  const TemporaryFolder folder;
   return load_model_text({model::Layout::kGguf, folder.write("m.gguf", contents)});
 }
 
@@ -88,6 +89,32 @@ TEST_CASE("BOS and merges as the pre-tokenizer's family has them, or as the file
   CHECK(load_gguf(gguf({}, {{"tokenizer.ggml.add_bos_token", true}})).add_bos);
 }
 
+TEST_CASE("SentencePiece's BPE in a GGUF file") {
+  const auto load = [](const std::vector<std::pair<const char*, bool>>& flags) {
+    model::GgufWriter writer;
+    writer.add_string("tokenizer.ggml.model", "llama");
+    writer.add_strings("tokenizer.ggml.tokens",
+                       {"<unk>", "<s>", "</s>", "<0x0A>", "\u2581", "h", "i", "hi", "\u2581hi", "<0", "x0A>"});
+    writer.add_float32s("tokenizer.ggml.scores", {0, 0, 0, 0, -9, -9, -9, -1, -2, -9, -9});
+    writer.add_int32s("tokenizer.ggml.token_type", {2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1});
+    writer.add_uint32("tokenizer.ggml.bos_token_id", 1);
+    writer.add_uint32("tokenizer.ggml.eos_token_id", 2);
+    writer.add_uint32("tokenizer.ggml.unknown_token_id", 0);
+    for (const auto& [key, value] : flags) writer.add_bool(key, value);
+    return load_gguf(writer.file());
+  };
+  const ModelText text = load({});
+  CHECK(text.add_bos);
+  CHECK(text.tokenizer.encode("hi hi\nz") == std::vector<TokenId>{8, 8, 3, 0});
+  CHECK(text.tokenizer.encode("</s>hi", text::Origin::kTemplate) == std::vector<TokenId>{2, 8});
+  CHECK(text.tokenizer.decode(std::vector<TokenId>{8, 8, 3}) == "hi hi\n");
+
+  const ModelText gemma = load({{"tokenizer.ggml.add_space_prefix", false}, {"tokenizer.ggml.add_bos_token", false}});
+  CHECK_FALSE(gemma.add_bos);
+  CHECK(gemma.tokenizer.encode("hi hi") == std::vector<TokenId>{7, 8});
+  CHECK(gemma.tokenizer.decode(std::vector<TokenId>{8, 7}) == " hihi");
+}
+
 TEST_CASE("a chat template that is missing or cannot be used leaves the rest of the model usable") {
   GgufFacts facts;
   facts.chat_template.clear();
@@ -104,8 +131,10 @@ TEST_CASE("a chat template that is missing or cannot be used leaves the rest of 
 TEST_CASE("GGUF files whose text we cannot use") {
   GgufFacts facts;
   SECTION("another kind of tokenizer") {
+    facts.model = "t5";
+    CHECK(error_of_gguf(facts) == "m.gguf: the tokenizer 't5' is not supported");
     facts.model = "llama";
-    CHECK(error_of_gguf(facts) == "m.gguf: the tokenizer 'llama' is not supported");
+    CHECK(error_of_gguf(facts) == "m.gguf: has no tokenizer.ggml.scores");
   }
   SECTION("an unknown pre-tokenizer") {
     facts.pre = "deepseek-llm";
@@ -129,7 +158,7 @@ TEST_CASE("GGUF files whose text we cannot use") {
 }
 
 TEST_CASE("the text of a Hugging Face folder") {
-  const model::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const model::ModelLocation location{model::Layout::kHuggingFace, folder.path()};
   CHECK_THROWS_WITH(load_model_text(location), Catch::Contains("has no tokenizer.json"));
   folder.write("tokenizer.json", tokenizer_json());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <map>
 #include <semaphore>
 #include <thread>
 
@@ -172,7 +173,10 @@ TEST_CASE("models are listed and found") {
   CHECK(list["data"][0]["id"] == "alphabet");
   CHECK(list["data"][0]["max_model_len"] == 512);
   CHECK(Json::parse(server.get("/v1/models/alphabet")->body)["object"] == "model");
+  CHECK(list["data"][1]["id"] == "abc");
+  CHECK(list["data"][1]["root"] == "alphabet");
   CHECK(error_of(server.get("/v1/models/other/model"))["code"] == "model_not_found");
+  CHECK(Json::parse(server.post(kCompletions, R"({"model": "abc", "prompt": "a"})")->body)["model"] == "alphabet");
 }
 
 TEST_CASE("a chat reply") {
@@ -185,7 +189,10 @@ TEST_CASE("a chat reply") {
   CHECK(reply["object"] == "chat.completion");
   CHECK(reply["choices"][0]["message"] == Json{{"role", "assistant"}, {"content", "defgh"}});
   CHECK(reply["choices"][0]["finish_reason"] == "length");
-  CHECK(reply["usage"] == Json{{"prompt_tokens", 3}, {"completion_tokens", 5}, {"total_tokens", 8}});
+  CHECK(reply["usage"] == Json{{"prompt_tokens", 3},
+                               {"completion_tokens", 5},
+                               {"total_tokens", 8},
+                               {"prompt_tokens_details", {{"cached_tokens", 0}}}});
 }
 
 TEST_CASE("a streamed chat reply") {
@@ -229,6 +236,216 @@ TEST_CASE("a completion ends at a stop string, a stop token, its length or the e
   const Json streamed =
       events(server.post(kCompletions, R"({"prompt": "x", "max_tokens": 1, "stream": true})")->body).front();
   CHECK(streamed["choices"][0]["text"] == "y");
+}
+
+TEST_CASE("several answers to several prompts, whole and streamed") {
+  TestServer server;
+  server.serve();
+  const std::string body = R"({"prompt": ["ab", [120]], "n": 2, "max_tokens": 2, "temperature": 0)";
+  const Json reply = Json::parse(server.post(kCompletions, body + "}")->body);
+  REQUIRE(reply["choices"].size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(reply["choices"][i]["index"] == i);
+    CHECK(reply["choices"][i]["text"] == (i < 2 ? "cd" : "yz"));
+  }
+  CHECK(reply["usage"]["prompt_tokens"] == 3);
+  CHECK(reply["usage"]["completion_tokens"] == 8);
+
+  std::map<int, std::string> texts;
+  std::map<int, int> ends;
+  for (const Json& chunk : events(server.post(kCompletions, body + R"(, "stream": true})")->body)) {
+    const Json& choice = chunk["choices"][0];
+    texts[choice["index"]] += choice["text"];
+    if (!choice["finish_reason"].is_null()) ++ends[choice["index"]];
+  }
+  CHECK(texts == std::map<int, std::string>{{0, "cd"}, {1, "cd"}, {2, "yz"}, {3, "yz"}});
+  CHECK(ends.size() == 4);
+}
+
+TEST_CASE("logprobs in both endpoints' shapes") {
+  TestServer server;
+  server.serve();
+  const Json chat_reply =
+      Json::parse(server.post(kChat, chat("ab", R"(, "max_tokens": 2, "logprobs": true, "top_logprobs": 2)"))->body);
+  const Json content = chat_reply["choices"][0]["logprobs"]["content"];
+  REQUIRE(content.size() == 2);
+  CHECK(content[0]["token"] == "c");
+  CHECK(content[0]["bytes"] == Json{99});
+  CHECK(content[0]["logprob"].get<double>() == Approx(0).margin(1e-6));
+  CHECK(content[0]["top_logprobs"].size() == 2);
+
+  const Json reply = Json::parse(
+      server.post(kCompletions, R"({"prompt": "abd", "max_tokens": 2, "logprobs": 1, "echo": true})")->body);
+  CHECK(reply["choices"][0]["text"] == "abdef");
+  const Json logprobs = reply["choices"][0]["logprobs"];
+  CHECK(logprobs["tokens"] == Json{"a", "b", "d", "e", "f"});
+  CHECK(logprobs["text_offset"] == Json{0, 1, 2, 3, 4});
+  CHECK(logprobs["token_logprobs"][0].is_null());
+  CHECK(logprobs["token_logprobs"][1].get<double>() == Approx(0).margin(1e-6));
+  CHECK(logprobs["token_logprobs"][2].get<double>() == Approx(-100).margin(1e-3));  // "c" was to come.
+  CHECK(logprobs["top_logprobs"][2].contains("c"));
+
+  const Json prompt_logprobs =
+      Json::parse(server.post(kCompletions, R"({"prompt": "abd", "max_tokens": 1, "prompt_logprobs": 1})")
+                      ->body)["choices"][0]["prompt_logprobs"];
+  REQUIRE(prompt_logprobs.size() == 3);
+  CHECK(prompt_logprobs[0].is_null());
+  CHECK(prompt_logprobs[1]["98"]["rank"] == 1);
+  CHECK(prompt_logprobs[2]["99"]["decoded_token"] == "c");
+}
+
+TEST_CASE("a streamed echo with logprobs says what a whole one says") {
+  TestServer server;
+  server.serve();
+  const std::string body =
+      R"({"prompt": "abd", "max_tokens": 3, "logprobs": 0, "echo": true, "return_token_ids": true)";
+  const Json whole = Json::parse(server.post(kCompletions, body + "}")->body)["choices"][0];
+  std::string text;
+  Json tokens = Json::array();
+  Json offsets = Json::array();
+  Json ids = Json::array();
+  for (const Json& chunk : events(server.post(kCompletions, body + R"(, "stream": true})")->body)) {
+    const Json& choice = chunk["choices"][0];
+    text += choice["text"];
+    if (choice["logprobs"].is_null()) continue;
+    for (const Json& token : choice["logprobs"]["tokens"]) tokens.push_back(token);
+    for (const Json& offset : choice["logprobs"]["text_offset"]) offsets.push_back(offset);
+    for (const Json& id : choice["token_ids"]) ids.push_back(id);
+  }
+  CHECK(text == whole["text"]);
+  CHECK(tokens == whole["logprobs"]["tokens"]);
+  CHECK(offsets == whole["logprobs"]["text_offset"]);
+  CHECK(ids == whole["token_ids"]);
+  CHECK(whole["prompt_token_ids"] == Json{97, 98, 100});
+}
+
+TEST_CASE("parameters that shape the logits reach the model") {
+  TestServer server;
+  server.serve();
+  const auto text = [&](const std::string& fields) {
+    const Json reply =
+        Json::parse(server.post(kCompletions, R"({"prompt": "ab", "max_tokens": 3, )" + fields + "}")->body);
+    return reply["choices"][0]["text"].get<std::string>();
+  };
+  CHECK(text(R"("logit_bias": {"120": 50, "99": -100})") == "xyz");
+  CHECK(text(R"("bad_words": ["d"], "allowed_token_ids": [99, 100, 101], "temperature": 0)") == "ccc");
+  CHECK(text(R"("truncate_prompt_tokens": 1)") == "cde");
+  const Json ended =
+      Json::parse(server.post(kCompletions, R"({"prompt": "a!", "min_tokens": 3, "temperature": 0})")->body);
+  CHECK(ended["usage"]["completion_tokens"] >= 3);
+  CHECK(error_of(server.post(kCompletions, R"({"prompt": "a", "allowed_token_ids": [400]})"))["param"] ==
+        "allowed_token_ids");
+  CHECK(error_of(server.post(kCompletions, R"({"prompt": "a", "stop_token_ids": [400]})"))["param"] ==
+        "stop_token_ids");
+}
+
+TEST_CASE("a model without tokenizer takes token ids and gives them back") {
+  TestServer server;
+  const auto model = server.serve();
+  model->text.reset();
+  const auto response = server.post(
+      kCompletions, R"({"prompt": [97, 98], "max_tokens": 3, "return_token_ids": true, "logprobs": 1, "echo": true})");
+  const Json choice = Json::parse(response->body)["choices"][0];
+  CHECK(choice["text"] == "");
+  CHECK(choice["token_ids"] == Json{97, 98, 99, 100, 101});
+  CHECK(choice["prompt_token_ids"] == Json{97, 98});
+  CHECK(choice["logprobs"]["tokens"][2] == "token_id:99");
+  Json streamed = Json::array();
+  for (const Json& chunk : events(
+           server.post(kCompletions, R"({"prompt": [97], "max_tokens": 3, "return_token_ids": true, "stream": true})")
+               ->body)) {
+    if (!chunk["choices"][0].contains("token_ids")) continue;
+    for (const Json& id : chunk["choices"][0]["token_ids"]) streamed.push_back(id);
+  }
+  CHECK(streamed == Json{98, 99, 100});
+  CHECK(error_of(server.post(kCompletions, R"({"prompt": "abc"})"))["param"] == "prompt");
+  CHECK(error_of(server.post(kCompletions, R"({"prompt": [97], "stop": "x"})"))["param"] == "stop");
+  CHECK(error_of(server.post(kChat, chat("a")))["param"] == "messages");
+  CHECK(server.post("/tokenize", R"({"prompt": "a"})")->status == 400);
+  CHECK(server.post("/detokenize", R"({"tokens": [1]})")->status == 400);
+  CHECK(server.post("/v1/embeddings", R"({"input": [97]})")->status == 200);
+}
+
+TEST_CASE("embeddings, as arrays and in base64") {
+  TestServer server;
+  const auto model = server.serve();
+  model->pooling = GENERATE(engine::Pooling::kLast, engine::Pooling::kMean);
+  const Json reply = Json::parse(server.post("/v1/embeddings", R"({"input": ["ab", [1], "c"]})")->body);
+  CHECK(reply["object"] == "list");
+  CHECK(reply["usage"] == Json{{"prompt_tokens", 4}, {"total_tokens", 4}});
+  REQUIRE(reply["data"].size() == 3);
+  CHECK(reply["data"][2]["index"] == 2);
+  CHECK(reply["data"][0]["embedding"] == Json{0.5, 0.5, 0.5, 0.5});
+  const Json base64 =
+      Json::parse(server.post("/v1/embeddings", R"({"input": "ab", "encoding_format": "base64"})")->body);
+  CHECK(base64["data"][0]["embedding"] == "AAAAPwAAAD8AAAA/AAAAPw==");
+
+  const auto [body, param] = GENERATE(table<std::string, std::string>({
+      {R"({"input": ""})", "input"},
+      {R"({})", "input"},
+      {R"({"input": [[]]})", "input"},
+      {R"({"input": [400]})", "input"},
+      {R"({"input": "a", "encoding_format": "int8"})", "encoding_format"},
+      {R"({"input": "a", "dimensions": 2})", "dimensions"},
+      {R"({"input": "a", "model": "other"})", "model"},
+  }));
+  CHECK(error_of(server.post("/v1/embeddings", body))["param"] == param);
+}
+
+TEST_CASE("texts become tokens and tokens texts") {
+  TestServer server;
+  server.serve();
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return Json::parse(server.post(path, body)->body);
+  };
+  const Json tokens = post("/tokenize", R"({"prompt": "ab", "return_token_strs": true})");
+  CHECK(tokens == Json{{"count", 2}, {"max_model_len", 512}, {"tokens", {97, 98}}, {"token_strs", {"a", "b"}}});
+  CHECK(post("/tokenize", R"({"messages": [{"role": "user", "content": "abc"}]})")["count"] == 3);
+  CHECK(post("/detokenize", R"({"tokens": [97, 98]})") == Json{{"prompt", "ab"}});
+  CHECK(error_of(server.post("/tokenize", "{}"))["param"] == "prompt");
+  CHECK(error_of(server.post("/detokenize", "{}"))["param"] == "tokens");
+  CHECK(error_of(server.post("/detokenize", R"({"tokens": [9999]})"))["param"] == "tokens");
+}
+
+TEST_CASE("a request whose time is up gets 504") {
+  Steps steps;
+  TestServer server;
+  server.serve({}, steps.gate());
+  std::thread client([&] {
+    const auto response = server.post(kChat, chat("abc", R"(, "timeout": 0.001)"));
+    CHECK(response->status == 504);
+    CHECK(error_of(response)["code"] == "deadline_exceeded");
+  });
+  // Whether it comes before the first step or during it: no step ends before the time is up.
+  std::this_thread::sleep_for(2ms);
+  steps.allow_all();
+  client.join();
+}
+
+TEST_CASE("the prefix cache shows in usage and metrics") {
+  TestServer server;
+  server.serve();
+  const std::string body = R"({"prompt": ")" + std::string(40, 'a') + R"(", "max_tokens": 1)";
+  const auto cached = [&](const std::string& more) {
+    const Json usage = Json::parse(server.post(kCompletions, body + more)->body)["usage"];
+    return usage["prompt_tokens_details"]["cached_tokens"].get<int>();
+  };
+  CHECK(cached("}") == 0);
+  CHECK(cached("}") == 32);
+  CHECK(cached(R"(, "cache_salt": "mine"})") == 0);
+  CHECK(server.metric("vllm:prefix_cache_queries_total") == 120);
+  CHECK(server.metric("vllm:prefix_cache_hits_total") == 32);
+}
+
+TEST_CASE("a thousand connections, most of them idle, leave room for one more") {
+  TestServer server({.http = {.max_connections = 64}});
+  server.serve();
+  std::vector<std::unique_ptr<RawConnection>> idle;
+  for (int i = 0; i < 1000; ++i) {
+    auto& connection = *idle.emplace_back(std::make_unique<RawConnection>(server.port()));
+    if (i % 2 == 0) connection.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  CHECK(server.post(kChat, chat("a"))->status == 200);
 }
 
 TEST_CASE("errors have OpenAI's shape, also those of HTTP itself") {
@@ -391,6 +608,57 @@ TEST_CASE("what still runs at the drain limit gets an error") {
   const std::string reply = connection.read_until("[DONE]");
   const bool finished_in_time = reply.find(R"("finish_reason":"length")") != std::string::npos;
   CHECK((finished_in_time || reply.find("shutting down") != std::string::npos));
+}
+
+TEST_CASE("a step that throws ends its requests with an error, and the server goes on") {
+  std::atomic<int> steps_until_failure = 0;
+  TestServer server;
+  const auto model = server.serve({}, [&] {
+    if (steps_until_failure-- == 0) throw std::runtime_error("no power");
+  });
+  const auto fail_after = [&](int steps) {
+    REQUIRE(model->engine->wait_until_idle(10min));  // After a failure the engine takes a step of its own.
+    steps_until_failure = steps;
+  };
+  const auto whole = server.post(kChat, chat("abc"));
+  CHECK(whole->status == 500);
+  CHECK(error_of(whole)["type"] == "server_error");
+  CHECK(error_of(whole)["message"] == "The generation failed: no power.");
+
+  fail_after(0);
+  CHECK(server.post("/v1/embeddings", R"({"input": "abc"})")->status == 500);
+  fail_after(0);
+  CHECK(server.post(kChat, chat("abc", R"(, "stream": true)"))->status == 500);  // Before its first token.
+
+  fail_after(3);
+  const auto streamed = server.post(kChat, chat("abc", R"(, "stream": true, "n": 2)"));
+  CHECK(streamed->status == 200);
+  CHECK(events(streamed->body).back()["error"]["message"] == "The generation failed: no power.");
+
+  REQUIRE(model->engine->wait_until_idle(10min));
+  CHECK(model->engine->statistics().kv_pages_used == 0);
+  CHECK(server.get("/ready")->status == 200);
+  CHECK(server.post(kChat, chat("abc", R"(, "max_tokens": 5)"))->status == 200);
+  server.wait_for_metric(R"(vllm:request_success_total{engine="0",finished_reason="error")", 4);
+}
+
+TEST_CASE("while the model cannot be computed at all, probes say so and requests are refused") {
+  std::atomic<bool> broken = true;
+  TestServer server;
+  server.serve({}, [&] {
+    if (broken) throw std::runtime_error("no power");
+  });
+  CHECK(server.post(kChat, chat("abc"))->status == 500);
+  while (server.get("/ready")->status == 200) std::this_thread::sleep_for(1ms);
+  CHECK(Json::parse(server.get("/ready")->body) == Json{{"status", "broken"}, {"error", "no power"}});
+  CHECK(server.get("/health")->status == 503);
+  const auto refused = server.post(kCompletions, R"({"prompt": "a"})");
+  CHECK(refused->status == 503);
+  CHECK(refused->get_header_value("Retry-After") == "1");
+  broken = false;
+  while (server.get("/ready")->status != 200) std::this_thread::sleep_for(1ms);
+  CHECK(server.get("/health")->status == 200);
+  CHECK(server.post(kChat, chat("abc", R"(, "max_tokens": 5)"))->status == 200);
 }
 
 TEST_CASE("metrics count what happened") {

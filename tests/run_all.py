@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every part of the test suite, shows the log of what failed, and ends with one line "N passed, M failed".
 
-    tests/run_all.py [PART ...]      default: all parts, in this order
+    tests/run_all.py [--soak SECONDS] [PART ...]      default: all parts, in this order
 
 A part that runs no test, or that skips one, counts as a failure: a skip here would be silent.
 """
@@ -65,8 +65,8 @@ def pytest(*paths):
 
 
 # The tests that run under each sanitizer: those whose rooms have been seen to pass there.
-ADDRESS = ["base", "policies", "model", "text"]
-THREAD = ["engine"]
+ADDRESS = ["base", "policies", "kube", "rotation", "webhook", "model", "text", "backend", "engine", "model_text", "server", "simt"]
+THREAD = ["engine", "kube", "server", "webhook"]
 
 
 def sanitized(preset, tests):
@@ -81,19 +81,24 @@ class Part:
     count: object
 
 
-PARTS = [
-    Part("format", "clang-format and shellcheck", [["scripts/lint"]], count_one),
-    Part("unit", "the C++ tests", [["scripts/build", "release"], ctest("release")], count_catch2),
-    Part("address", "what reads foreign bytes, under AddressSanitizer and UndefinedBehaviorSanitizer", sanitized("asan", ADDRESS), count_catch2),
-    Part("thread", "the engine under ThreadSanitizer", sanitized("tsan", THREAD), count_catch2),
-    Part("fuzz", "libFuzzer on what reads foreign bytes, for a bounded time", [["scripts/build", "fuzz"], pytest("tests/fuzz")], count_pytest),
-    Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
-         [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
-          pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),
-    Part("e2e", "a real Kubernetes, from install to chat to delete",
-         [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
-          ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),
-]
+SOAK_SECONDS = 12
+
+
+def parts(soak_seconds=SOAK_SECONDS):
+    return [
+        Part("format", "clang-format and shellcheck", [["scripts/lint"]], count_one),
+        Part("unit", "the C++ tests", [["scripts/build", "release"], ctest("release")], count_catch2),
+        Part("address", "what reads foreign bytes, under AddressSanitizer and UndefinedBehaviorSanitizer", sanitized("asan", ADDRESS), count_catch2),
+        Part("thread", "what has threads, under ThreadSanitizer", sanitized("tsan", THREAD), count_catch2),
+        Part("soak", "64 clients that come, leave and hang up, under both sanitizers at once", [["scripts/soak", str(soak_seconds)]], count_catch2),
+        Part("fuzz", "libFuzzer on what reads foreign bytes, for a bounded time", [["scripts/build", "fuzz"], pytest("tests/fuzz")], count_pytest),
+        Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
+             [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
+              pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),
+        Part("e2e", "a real Kubernetes, from install to chat to delete",
+             [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
+              ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),
+    ]
 
 
 def run_part(part):
@@ -129,14 +134,16 @@ def run_part(part):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(f"{part.name} ({part.what})" for part in PARTS))
-    names = parser.parse_args().parts
-    unknown = set(names) - {part.name for part in PARTS}
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(f"{part.name} ({part.what})" for part in parts()))
+    parser.add_argument("--soak", metavar="SECONDS", type=int, default=SOAK_SECONDS, help="how long the soak takes; default: %(default)s")
+    arguments = parser.parse_args()
+    names = arguments.parts
+    unknown = set(names) - {part.name for part in parts()}
     if unknown:
-        parser.error(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(part.name for part in PARTS)}")
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(part.name for part in parts())}")
     LOGS.mkdir(parents=True, exist_ok=True)
     total = Count()
-    for part in PARTS:
+    for part in parts(arguments.soak):
         if not names or part.name in names:
             total += run_part(part)
     print(f"\n{total.passed} passed, {total.failed} failed")

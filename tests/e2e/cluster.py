@@ -11,10 +11,10 @@ SCRIPTS = REPOSITORY / "tests" / "cluster"
 GPUINFER = "gpuinfer.dev/"
 
 
-def until(probe, what, seconds=60):
-    """Calls `probe` until it returns something true, and returns that; fails with the last answer after `seconds`."""
+def until(probe, what, seconds=60, accept=bool):
+    """Calls `probe` until `accept` takes what it returns, and returns that; fails with the last answer after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (answer := probe()):
+    while not accept(answer := probe()):
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}; last answer: {answer!r}"
         time.sleep(0.2)
     return answer

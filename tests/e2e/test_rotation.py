@@ -8,22 +8,14 @@ import time
 
 import pytest
 
-from cluster import condition, run, script, until
-from conftest import REGISTRY
-from load import PodLoad, pod_that_asks
+from cluster import run, script, until
+from installation import SYSTEM, WEBHOOK, install, is_injecting, roll_out, webhook_pods
+from load import PodLoad
 
-SYSTEM = "gpuinfer-system"
-WEBHOOK = "gpuinfer-webhook"
 SECRET = "gpuinfer-webhook-tls"
 CHAOS_SECONDS = int(os.environ.get("GPUINFER_CHAOS_SECONDS", "60"))
 # A new certificate every 10 s, a new authority every 30 s.
 FAST = ["--certificate-lifetime=15s", "--authority-lifetime=45s", "--rotation-overlap=3s"]
-
-
-def webhook_pods(cluster):
-    """Those that are ready and not on their way out."""
-    pods = cluster.items("pods", "-n", SYSTEM, "-l", f"app.kubernetes.io/name={WEBHOOK}")
-    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"] and condition(pod, "Ready") == "True"]
 
 
 def secret_entry(cluster, key):
@@ -33,21 +25,6 @@ def secret_entry(cluster, key):
 def ca_bundles(cluster):
     configuration = cluster.get("mutatingwebhookconfiguration", WEBHOOK)
     return {base64.b64decode(webhook["clientConfig"].get("caBundle", "")).decode() for webhook in configuration["webhooks"]}
-
-
-def roll_out(cluster):
-    cluster.kubectl("rollout", "status", f"deployment/{WEBHOOK}", "-n", SYSTEM, "--timeout=120s")
-    until(lambda: len(webhook_pods(cluster)) == 2, "two webhook pods are ready")
-
-
-def admitted(cluster, namespace):
-    """The annotations of a pod that asks for injection, as it would be stored."""
-    output = cluster.kubectl("create", "--dry-run=server", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(pod_that_asks()), check=False)
-    return json.loads(output.stdout)["metadata"]["annotations"] if output.returncode == 0 else {}
-
-
-def is_injecting(cluster, namespace):
-    return "gpuinfer.dev/injected" in admitted(cluster, namespace)
 
 
 class SeenCertificates:
@@ -87,12 +64,6 @@ def rotating(cluster, namespace):
     until(lambda: secret_entry(cluster, "tls.crt") and is_injecting(cluster, namespace), "the emptied Secret was filled again")
     yield cluster
     install(cluster)
-
-
-def install(cluster, *options):
-    """As the fixture `cluster` did it."""
-    cluster.gpuinfer("install", "--ecr", REGISTRY, "--toleration", "nvidia.com/gpu", *options)
-    roll_out(cluster)
 
 
 def test_the_pods_may_touch_two_objects_only(cluster):

@@ -4,8 +4,10 @@
 """
 
 import json
+import math
 import pathlib
 import re
+import struct
 import subprocess
 
 import pytest
@@ -14,7 +16,8 @@ import yaml
 FOLDER = pathlib.Path(__file__).resolve().parent
 TESTS = FOLDER.parent
 BUILD = TESTS.parent / "build" / "fuzz"
-TARGETS = ["admission_review", "image_reference", "json_patch", "policy_document", "quantity"]
+TARGETS = ["admission_review", "gguf", "image_reference", "json_patch", "model_config", "policy_document", "quantity", "request_body", "safetensors", "tokenizer_json"]
+MODEL_TARGETS = ["gguf", "model_config", "safetensors"]
 MAX_INPUT_BYTES = 16384
 
 
@@ -66,8 +69,84 @@ def to_json(document):
     return json.dumps(document, default=str)  # PyYAML reads timestamps as such
 
 
+def small_gguf(architecture):
+    """A whole model of one layer with four hidden units, as small as the format allows."""
+    size = 4
+    strings = [("general.architecture", architecture)]
+    numbers = []
+    for key in ("block_count", "attention.head_count"):
+        numbers.append((f"{architecture}.{key}", 1))
+    for key in ("context_length", "embedding_length", "feed_forward_length"):
+        numbers.append((f"{architecture}.{key}", size))
+    names = ["token_embd.weight", "output_norm.weight"] + [f"blk.0.{name}.weight" for name in (
+        "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down",
+        *(["attn_q_norm", "attn_k_norm"] if architecture in ("qwen3", "gemma3") else []),
+        *(["post_attention_norm", "post_ffw_norm"] if architecture == "gemma3" else []))]
+
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    metadata = b"".join(text(key) + struct.pack("<I", 8) + text(value) for key, value in strings)
+    metadata += b"".join(text(key) + struct.pack("<II", 4, value) for key, value in numbers)
+    table, data = b"", b""
+    for name in names:
+        shape = [size] if "norm" in name else [size, size]
+        table += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, len(data))
+        data += struct.pack(f"<{size ** len(shape)}f", *([0.5] * size ** len(shape)))
+        data += bytes(-len(data) % 32)
+    header = b"GGUF" + struct.pack("<IQQ", 3, len(names), len(strings) + len(numbers)) + metadata + table
+    return header + bytes(-len(header) % 32) + data
+
+
+def small_safetensors():
+    """The weights of the model whose config.json is in safetensors.cpp."""
+    layer = "model.layers.0."
+    shapes = {"model.embed_tokens.weight": [4, 4], "model.norm.weight": [4], f"{layer}input_layernorm.weight": [4],
+              f"{layer}post_attention_layernorm.weight": [4]}
+    for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"):
+        shapes[f"{layer}{name}.weight"] = [4, 4]
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"\x80\x3f" * (end // 2)
+
+
+def model_seeds(target):
+    """The files to start from, by name."""
+    if target == "gguf":
+        return {name: small_gguf(name) for name in ("llama", "qwen2", "qwen3", "gemma3")}
+    if target == "safetensors":
+        return {"llama": small_safetensors()}
+    fixtures = TESTS / "runtime" / "fixtures"
+    return {path.parent.name: path.read_bytes() for path in fixtures.glob("*/config.json")}
+
+
+def request_bodies():
+    """What clients send to the inference server, with nearly every parameter."""
+    common = {
+        "model": "m", "n": 2, "max_tokens": 5, "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": -7, "stop": ["a", "b"],
+        "stop_token_ids": [3], "min_tokens": 2, "logit_bias": {"5": -1.5}, "presence_penalty": 1, "frequency_penalty": -1,
+        "repetition_penalty": 1.1, "allowed_token_ids": [1, 2], "bad_words": ["x"], "truncate_prompt_tokens": -1, "priority": 3,
+        "cache_salt": "s", "timeout": 1.5, "return_token_ids": True, "stream": True, "stream_options": {"include_usage": True},
+    }
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
+    chat = {**common, "messages": messages, "logprobs": True, "top_logprobs": 2, "tools": [], "response_format": {"type": "text"},
+            "chat_template_kwargs": {"a": 1}, "reasoning_effort": "low"}
+    completion = {**common, "prompt": ["once", [1, 2]], "logprobs": 3, "echo": True}
+    embedding = {"input": ["once", [1, 2]], "encoding_format": "base64", "priority": 1}
+    return {name: to_json(body) for name, body in [("chat", chat), ("completion", completion), ("embedding", embedding)]}
+
+
 def seeds_of(target):
     """The texts to start from, by name."""
+    if target == "tokenizer_json":
+        testdata = TESTS / "runtime" / "text" / "testdata"
+        return {name: (testdata / f"{name}.json").read_text(encoding="utf-8") for name in ["tokenizer", "sentencepiece", "unigram"]}
+    if target == "request_body":
+        return request_bodies()
     if target == "admission_review":
         return {name: to_json(review_of(document)) for name, document in objects()}
     if target == "image_reference":
@@ -94,8 +173,12 @@ def test_fuzz(target, seconds, tmp_path, record_property):
     assert fuzzer.exists(), f"{fuzzer} is missing: scripts/build fuzz"
     seeds = tmp_path / "seeds"
     seeds.mkdir()
-    for name, text in seeds_of(target).items():
-        (seeds / str(name)).write_text(text, encoding="utf-8")
+    if target in MODEL_TARGETS:
+        contents = model_seeds(target)
+    else:
+        contents = {name: text.encode() for name, text in seeds_of(target).items()}
+    for name, seed in contents.items():
+        (seeds / str(name)).write_bytes(seed)
     assert any(seeds.iterdir())
     corpus = BUILD / "corpus" / target
     crashes = BUILD / "crashes" / target

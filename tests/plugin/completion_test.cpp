@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "catch.hpp"
+#include "environment_variable.hpp"
 #include "temporary_folder.hpp"
 
 namespace gpuinfer::plugin {

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "catch.hpp"
+#include "environment_variable.hpp"
 #include "temporary_folder.hpp"
 
 namespace gpuinfer::plugin {

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "catch.hpp"
+#include "environment_variable.hpp"
 #include "plugin/sha256.hpp"
 #include "temporary_folder.hpp"
 

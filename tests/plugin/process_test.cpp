@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "catch.hpp"
+#include "environment_variable.hpp"
 #include "temporary_folder.hpp"
 
 namespace gpuinfer::plugin {

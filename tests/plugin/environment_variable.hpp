@@ -1,28 +1,11 @@
-// A folder for one test, gone afterwards; and an environment variable set for one test.
+// An environment variable that is set for one test.
 #pragma once
 
 #include <stdlib.h>
 
-#include <filesystem>
 #include <string>
 
 namespace gpuinfer::plugin {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gpuinfer-test-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class EnvironmentVariable {
  public:

@@ -101,6 +101,16 @@ def parts(soak_seconds=SOAK_SECONDS):
     ]
 
 
+def excerpt(log):
+    """What a reader needs of the log of a part that failed: where it says what failed, and its end."""
+    lines = log.splitlines()
+    shown = set(range(len(lines) - 40, len(lines)))
+    marks = [i for i, line in enumerate(lines) if re.search(r"FAILED:|: error: |(ERROR|WARNING): \w+Sanitizer|runtime error:", line)]
+    for mark in marks[:10]:
+        shown |= set(range(mark - 2, mark + 12))
+    return [lines[i] for i in sorted(shown) if 0 <= i < len(lines)]
+
+
 def run_part(part):
     log_path = LOGS / f"{part.name}.log"
     started = time.monotonic()
@@ -127,7 +137,7 @@ def run_part(part):
     seconds = time.monotonic() - started
     print(f"   {count.passed} passed, {count.failed} failed in {seconds:.0f} s {problem}", flush=True)
     if count.failed:
-        print("\n".join(f"   | {line}" for line in text.splitlines()[-80:]))
+        print("\n".join(f"   | {line[:300]}" for line in excerpt(text)))
         print(f"   the whole log: {log_path.relative_to(REPOSITORY)}", flush=True)
     return count
 

@@ -15,7 +15,7 @@
 namespace gpuinfer::webhook {
 
 struct FrontLimits {
-  RequestLimits request;
+  RequestLimits request{};
   /// One more connection closes the one that has been waiting for its client the longest. An idle one over TLS takes
   /// 25 KiB.
   std::size_t max_connections = 2048;

@@ -14,6 +14,9 @@ namespace gpuinfer::backend {
 /// Tokens that one page of the KV cache holds.
 inline constexpr std::int64_t kPageTokens = 16;
 
+/// Pages that hold `tokens` tokens.
+constexpr std::int64_t pages_for(std::int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
 /// In a page table: no query will read this part of the sequence any more, so it has no page.
 inline constexpr std::int32_t kNoPage = -1;
 

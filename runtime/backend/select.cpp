@@ -19,10 +19,9 @@ namespace {
 
 #ifdef GPUINFER_CUDA
 /// Null, with the reason, where there is no GPU or it cannot compute the model.
-std::unique_ptr<Backend> try_cuda(const model::Model& model, const std::vector<KvGroup>& kv_groups, int threads,
-                                  std::string& why_not) {
+std::unique_ptr<Backend> try_cuda(const model::Model& model, const KvPlan& kv_plan, int threads, std::string& why_not) {
   try {
-    return make_cuda_backend(model, kv_groups, threads);
+    return make_cuda_backend(model, kv_plan, threads);
   } catch (const cuda::NoDevice& error) {
     why_not = error.what();
   } catch (const cuda::UnsupportedModel& error) {
@@ -33,11 +32,11 @@ std::unique_ptr<Backend> try_cuda(const model::Model& model, const std::vector<K
 #else
 constexpr const char* kNoCuda = "this build has no CUDA backend";
 
-std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const std::vector<KvGroup>&, int) {
+std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const KvPlan&, int) {
   throw Error(kNoCuda, "Take the image with CUDA, or build where nvcc is.");
 }
 
-std::unique_ptr<Backend> try_cuda(const model::Model&, const std::vector<KvGroup>&, int, std::string& why_not) {
+std::unique_ptr<Backend> try_cuda(const model::Model&, const KvPlan&, int, std::string& why_not) {
   why_not = kNoCuda;
   return nullptr;
 }
@@ -46,17 +45,18 @@ std::unique_ptr<Backend> try_cuda(const model::Model&, const std::vector<KvGroup
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<const model::Model> model,
-                                      const std::vector<KvGroup>& kv_groups, int threads) {
+                                      const KvPlan& kv_plan, int threads) {
   const int usable = threads > 0 ? threads : usable_cpus();
-  if (name == "reference") return make_reference_backend(std::move(model), kv_groups);
-  if (name == "cuda") return make_cuda_backend(*model, kv_groups, usable);
-  if (name == "cpu") return make_cpu_backend(*model, kv_groups, usable);
+  const std::vector<KvGroup> usual = kv_plan.groups(model->config, kv_plan.usual_tokens);
+  if (name == "reference") return make_reference_backend(std::move(model), usual);
+  if (name == "cuda") return make_cuda_backend(*model, kv_plan, usable);
+  if (name == "cpu") return make_cpu_backend(*model, usual, usable);
   if (name != "auto") {
     throw Error("unknown backend '" + std::string(name) + "'", "Choose auto, cuda, cpu or reference.");
   }
   std::string why_no_gpu;
-  if (auto backend = try_cuda(*model, kv_groups, usable, why_no_gpu)) return backend;
-  auto backend = make_cpu_backend(*model, kv_groups, usable);
+  if (auto backend = try_cuda(*model, kv_plan, usable, why_no_gpu)) return backend;
+  auto backend = make_cpu_backend(*model, usual, usable);
   log(LogLevel::kInfo, "backend chosen", {{"backend", backend->description()}, {"reason", why_no_gpu}});
   return backend;
 }

@@ -11,10 +11,7 @@
 
 namespace gpuinfer::engine {
 
-/// Pages that hold `tokens` tokens.
-constexpr std::int64_t pages_for(std::int64_t tokens) {
-  return (tokens + backend::kPageTokens - 1) / backend::kPageTokens;
-}
+using backend::pages_for;
 
 /// A sequence holds pages for what it has computed, in layers with a sliding window only for what the window still
 /// reaches. Whole pages are remembered by the tokens up to their end, and whoever begins with the same tokens shares

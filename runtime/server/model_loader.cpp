@@ -4,9 +4,8 @@
 #include <future>
 #include <utility>
 
-#include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/kv_plan.hpp"
 #include "runtime/backend/select.hpp"
-#include "runtime/engine/kv_cache.hpp"
 #include "runtime/model/model.hpp"
 #include "runtime/server/generation_config.hpp"
 
@@ -22,16 +21,21 @@ std::int64_t default_kv_cache_tokens(const model::ModelConfig& config, std::int6
   return std::max(max_model_len, std::min(kSequences * max_model_len, kMaxBytes / bytes_per_token));
 }
 
-std::vector<backend::KvGroup> plan_kv_groups(const model::ModelConfig& config, std::int64_t kv_cache_tokens,
-                                             const engine::SchedulerLimits& limits) {
-  std::vector<backend::KvGroup> groups = backend::make_kv_groups(config, engine::pages_for(kv_cache_tokens));
-  for (backend::KvGroup& group : groups) {
-    if (!group.sliding_window) continue;
-    const std::int64_t pages_of_one = engine::pages_for(*group.sliding_window) + 1;
-    const std::int64_t wanted = limits.max_running * pages_of_one + engine::pages_for(limits.max_batch_tokens) + 1;
-    group.pages = std::min(group.pages, wanted);
+backend::KvPlan plan_kv_cache(const model::ModelConfig& config, const ServerFlags& flags) {
+  constexpr std::int64_t kMostTokens = backend::kMostPages * backend::kPageTokens;
+  const std::int64_t longest = flags.max_model_len ? flags.max_model_len : config.max_position_embeddings;
+  backend::KvPlan plan{.least_tokens = longest,
+                       .usual_tokens = default_kv_cache_tokens(config, longest),
+                       .most_tokens = longest > kMostTokens / flags.limits.max_running
+                                          ? kMostTokens
+                                          : flags.limits.max_running * longest,
+                       .sequences = flags.limits.max_running,
+                       .step_tokens = flags.limits.max_batch_tokens};
+  if (flags.kv_cache_tokens) {
+    plan.least_tokens = plan.usual_tokens = plan.most_tokens = flags.kv_cache_tokens;
+    plan.setting = "--kv-cache-tokens";
   }
-  return groups;
+  return plan;
 }
 
 std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
@@ -57,11 +61,8 @@ std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
     text = std::async(std::launch::async, [&location] { return load_model_text(location); });
   }
   auto model = std::make_shared<const model::Model>(model::load_model(location));
-  const std::int64_t max_model_len = flags.max_model_len ? flags.max_model_len : model->config.max_position_embeddings;
-  const std::int64_t kv_cache_tokens =
-      flags.kv_cache_tokens ? flags.kv_cache_tokens : default_kv_cache_tokens(model->config, max_model_len);
-  const std::vector<backend::KvGroup> kv_groups = plan_kv_groups(model->config, kv_cache_tokens, flags.limits);
-  auto backend = backend::make_backend(flags.backend, std::move(model), kv_groups, flags.threads);
+  const backend::KvPlan kv_plan = plan_kv_cache(model->config, flags);
+  auto backend = backend::make_backend(flags.backend, std::move(model), kv_plan, flags.threads);
   if (text.valid()) {
     served->text = text.get();
     served->stop_ids = served->text->stop_ids;

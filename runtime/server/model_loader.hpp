@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "runtime/backend/backend.hpp"
+#include "runtime/backend/kv_plan.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/model/model_config.hpp"
 #include "runtime/server/served_model.hpp"
@@ -13,14 +13,13 @@
 
 namespace gpuinfer::server {
 
-/// Tokens that the KV cache holds where the user does not say: eight sequences of `max_model_len`, but no more than 1
-/// GiB in layers that see everything (its memory is taken only as it is used), and at least one sequence.
+/// Tokens that a KV cache in the host's memory holds where the user does not say: eight sequences of `max_model_len`,
+/// but no more than 1 GiB in layers that see everything (its memory is taken only as it is used), and at least one
+/// sequence.
 std::int64_t default_kv_cache_tokens(const model::ModelConfig& config, std::int64_t max_model_len);
 
-/// Pages for `kv_cache_tokens` tokens in layers that see everything. Layers with a window get as many as all sequences
-/// of a step need at once, if that is less.
-std::vector<backend::KvGroup> plan_kv_groups(const model::ModelConfig& config, std::int64_t kv_cache_tokens,
-                                             const engine::SchedulerLimits& limits);
+/// From one sequence of the longest to as many of them as run at once, or as many tokens as the flags say.
+backend::KvPlan plan_kv_cache(const model::ModelConfig& config, const ServerFlags& flags);
 
 /// Reads weights, tokenizer and chat template, and starts the engine. Throws Error.
 std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,

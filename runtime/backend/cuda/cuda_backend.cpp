@@ -2,7 +2,6 @@
 #include "runtime/backend/cuda/cuda_backend.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "runtime/backend/check_batch.hpp"
@@ -15,6 +14,7 @@
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
 #include "runtime/backend/cuda/kv_pages.hpp"
+#include "runtime/backend/cuda/memory_plan.hpp"
 #include "runtime/backend/cuda/product.hpp"
 #include "runtime/backend/cuda/rms_norm.hpp"
 #include "runtime/backend/cuda/rope.hpp"
@@ -30,45 +30,21 @@ namespace {
 /// Warps of a multiprocessor that are worth keeping busy.
 constexpr std::int64_t kWarpsPerMultiprocessor = 16;
 
-std::string gibibytes(std::int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f GiB", static_cast<double>(bytes) / static_cast<double>(1 << 30));
-  return text;
-}
-
-/// The first GPU, if it has room for everything. Throws OutOfDeviceMemory that says what takes how much.
-Device find_device(const model::Model& model, const std::vector<KvGroup>& groups) {
-  Device device = open_device();
-  const std::int64_t weights = device_bytes(model);
-  const std::int64_t cache = bytes_of_pages(model.config, groups);
-  const std::int64_t workspace = Workspace::bytes(model.config);
-  if (weights + cache + workspace > device.free_bytes) {
-    throw OutOfDeviceMemory("the GPU (" + device.name + ") has " + gibibytes(device.free_bytes) +
-                                " free, and this needs " + gibibytes(weights + cache + workspace) + ": weights " +
-                                gibibytes(weights) + ", KV cache " + gibibytes(cache) + ", workspace " +
-                                gibibytes(workspace),
-                            weights + workspace < device.free_bytes
-                                ? "Choose a smaller --kv-cache-tokens or --max-model-len, or a larger GPU."
-                                : "Choose a larger GPU.");
-  }
-  return device;
-}
-
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(const model::Model& model, const std::vector<KvGroup>& kv_groups, int threads)
-      : device_(find_device(model, kv_groups)),
+  CudaBackend(const model::Model& model, const KvPlan& kv_plan, int threads)
+      : device_(open_device()),
         config_(model.config),
-        kv_groups_(kv_groups),
+        plan_(plan_memory(device_, device_bytes(model), config_, kv_plan)),
         model_(bring(model, threads)),
-        pages_(make_pages(config_, kv_groups_)),
+        pages_(make_pages(config_, plan_.kv_groups)),
         work_(config_) {}
 
   std::string description() const override { return "cuda (" + device_.name + ")"; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int64_t hidden_size() const override { return config_.hidden_size; }
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
-  const std::vector<KvGroup>& kv_groups() const override { return kv_groups_; }
+  const std::vector<KvGroup>& kv_groups() const override { return plan_.kv_groups; }
 
   void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
     check_batch(*this, batch, logits, hidden);
@@ -92,9 +68,9 @@ class CudaBackend final : public Backend {
 
   /// All layers for the tokens of `slices`.
   void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden) {
-    const Step step =
-        make_step(slices, kv_groups_, {.heads = config_.num_attention_heads, .kv_heads = config_.num_key_value_heads},
-                  {.warps = device_.multiprocessors * kWarpsPerMultiprocessor, .partials = kPartials}, inputs_, queue_);
+    const Step step = make_step(
+        slices, plan_.kv_groups, {.heads = config_.num_attention_heads, .kv_heads = config_.num_key_value_heads},
+        {.warps = device_.multiprocessors * kWarpsPerMultiprocessor, .partials = kPartials}, inputs_, queue_);
     embed({.table = model_.embedding,
            .scale = config_.embedding_scale,
            .ids = step.ids,
@@ -311,7 +287,7 @@ class CudaBackend final : public Backend {
 
   Device device_;
   model::ModelConfig config_;
-  std::vector<KvGroup> kv_groups_;
+  MemoryPlan plan_;
   Queue queue_;
   DeviceModel model_;
   std::vector<LayerPages> pages_;
@@ -322,9 +298,8 @@ class CudaBackend final : public Backend {
 }  // namespace
 }  // namespace cuda
 
-std::unique_ptr<Backend> make_cuda_backend(const model::Model& model, const std::vector<KvGroup>& kv_groups,
-                                           int threads) {
-  return std::make_unique<cuda::CudaBackend>(model, kv_groups, threads);
+std::unique_ptr<Backend> make_cuda_backend(const model::Model& model, const KvPlan& kv_plan, int threads) {
+  return std::make_unique<cuda::CudaBackend>(model, kv_plan, threads);
 }
 
 }  // namespace gpuinfer::backend

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/kv_plan.hpp"
 
 namespace gpuinfer::backend::cuda {
 
@@ -18,8 +19,7 @@ std::vector<LayerPages> make_pages(const model::ModelConfig& config, std::span<c
 }
 
 std::int64_t bytes_of_pages(const model::ModelConfig& config, std::span<const KvGroup> groups) {
-  constexpr std::int64_t kMostPages = std::int64_t{1} << 30;  // The model's settings are bounded (check_config).
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0;  // Of 64 bits: the model's settings are bounded (check_config).
   for (const model::LayerConfig& layer : config.layers) {
     const std::int64_t pages = groups[group_of(layer, groups)].pages;
     if (pages < 1 || pages > kMostPages) {

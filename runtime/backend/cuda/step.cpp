@@ -14,9 +14,7 @@ Slice part_of(const Slice& slice, std::int64_t begin, std::int64_t end) {
   return part;
 }
 
-std::int64_t pages_of(const Slice& slice) {
-  return (slice.position + std::ssize(slice.tokens) + kPageTokens - 1) / kPageTokens;
-}
+std::int64_t pages_of(const Slice& slice) { return pages_for(slice.position + std::ssize(slice.tokens)); }
 
 /// What all groups share, on the host.
 struct Tokens {

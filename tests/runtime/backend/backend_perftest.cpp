@@ -15,7 +15,7 @@
 #include "base/error.hpp"
 #include "runtime/backend/cpu/huge_buffer.hpp"
 #include "runtime/backend/cpu/thread_count.hpp"
-#include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/kv_plan.hpp"
 #include "runtime/backend/select.hpp"
 
 namespace gpuinfer::backend {
@@ -94,7 +94,7 @@ std::int64_t weight_bytes(const model::Weights& weights) {
 class Load {
  public:
   Load(Backend& backend, std::int64_t streams, std::int64_t length) : backend_(backend) {
-    const std::int64_t pages = (length + kPageTokens - 1) / kPageTokens;
+    const std::int64_t pages = pages_for(length);
     for (std::int64_t s = 0; s < streams; ++s) {
       auto& table = pages_.emplace_back(static_cast<std::size_t>(pages));
       std::iota(table.begin(), table.end(), static_cast<std::int32_t>(s * pages));
@@ -148,8 +148,8 @@ void run(const Options& options) {
   const auto model = std::make_shared<const model::Model>(model::load_model(model::find_model(options.model)));
   const double loaded = seconds();
   const std::int64_t length = options.prompt + options.generate;
-  const std::int64_t pages = (length + kPageTokens - 1) / kPageTokens * options.streams;
-  const auto backend = make_backend(options.backend, model, make_kv_groups(model->config, pages), options.threads);
+  const std::int64_t pages = pages_for(length) * options.streams;
+  const auto backend = make_backend(options.backend, model, KvPlan::of_pages(pages), options.threads);
   const double ready = seconds();
 
   const int threads = options.threads > 0 ? options.threads : usable_cpus();

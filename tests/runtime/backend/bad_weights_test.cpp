@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "catch.hpp"
 #include "gguf_writer.hpp"
-#include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/kv_plan.hpp"
 #include "runtime/backend/select.hpp"
 #include "sequence.hpp"
 #include "temporary_folder.hpp"
@@ -18,7 +18,7 @@ constexpr std::int64_t kPages = 16;
 
 std::unique_ptr<Backend> make(std::string_view name, const std::filesystem::path& file) {
   const auto model = std::make_shared<const model::Model>(model::load_model(model::find_model(file)));
-  return make_backend(name, model, make_kv_groups(model->config, kPages), 2);
+  return make_backend(name, model, KvPlan::of_pages(kPages), 2);
 }
 
 /// `file` with the last bytes of the data of each tensor named `tensor` replaced by a float32 NaN.

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "catch.hpp"
 #include "fixture.hpp"
+#include "runtime/backend/cpu/cpu_backend.hpp"
 #include "runtime/backend/kv_groups.hpp"
 
 namespace gpuinfer::backend {
@@ -13,22 +14,22 @@ namespace {
 
 TEST_CASE("a backend is chosen by its name") {
   const auto model = load_fixture("llama").model;
-  CHECK(make_backend("reference", model, make_kv_groups(model->config, 4), 0)->description() == "reference");
-  CHECK(make_backend("cpu", model, make_kv_groups(model->config, 4), 1)->description().ends_with(", 1 thread)"));
-  const std::string best = make_backend("auto", model, make_kv_groups(model->config, 4), 2)->description();
+  CHECK(make_backend("reference", model, KvPlan::of_pages(4), 0)->description() == "reference");
+  CHECK(make_backend("cpu", model, KvPlan::of_pages(4), 1)->description().ends_with(", 1 thread)"));
+  const std::string best = make_backend("auto", model, KvPlan::of_pages(4), 2)->description();
   CHECK((best.starts_with("cpu (") || best.starts_with("cuda (")));
   if (best.starts_with("cpu (")) {
-    CHECK_THROWS_AS(make_backend("cuda", model, make_kv_groups(model->config, 4), 1), Error);
+    CHECK_THROWS_AS(make_backend("cuda", model, KvPlan::of_pages(4), 1), Error);
   }
-  CHECK_THROWS_AS(make_backend("tpu", model, make_kv_groups(model->config, 4), 0), Error);
-  CHECK_THROWS_AS(make_backend("cpu", model, make_kv_groups(model->config, 0), 1), Error);
-  CHECK_THROWS_AS(make_backend("cpu", model, make_kv_groups(model->config, std::int64_t{1} << 60), 1), Error);
+  CHECK_THROWS_AS(make_backend("tpu", model, KvPlan::of_pages(4), 0), Error);
+  CHECK_THROWS_AS(make_backend("cpu", model, KvPlan::of_pages(0), 1), Error);
+  CHECK_THROWS_AS(make_cpu_backend(*model, make_kv_groups(model->config, std::int64_t{1} << 60), 1), Error);
 }
 
 TEST_CASE("a batch that does not fit is refused before anything is computed") {
   const auto model = load_fixture("llama").model;
   for (const char* name : {"reference", "cpu"}) {
-    const auto backend = make_backend(name, model, make_kv_groups(model->config, 4), 1);
+    const auto backend = make_backend(name, model, KvPlan::of_pages(4), 1);
     std::vector<float> logits(static_cast<std::size_t>(backend->vocab_size()));
     const auto forward = [&](const Slice& slice) { backend->forward(std::span(&slice, 1), logits, {}); };
     const std::vector<TokenId> tokens = {1, 2};

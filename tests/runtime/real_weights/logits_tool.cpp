@@ -8,7 +8,7 @@
 #include "base/json.hpp"
 #include "float32_model.hpp"
 #include "perplexity.hpp"
-#include "runtime/backend/kv_groups.hpp"
+#include "runtime/backend/kv_plan.hpp"
 #include "runtime/backend/select.hpp"
 #include "sequence.hpp"
 
@@ -49,8 +49,8 @@ Json continue_greedily(Backend& backend, std::vector<TokenId> next, int steps) {
 /// {"ids", "context", "bos": id or null} to {"perplexity", "tokens"}.
 Json answer(const Json& question) {
   const std::shared_ptr<const model::Model> model = load_model(question);  // the backend reads embeddings from it
-  const std::unique_ptr<Backend> backend = backend::make_backend(
-      question.at("backend").get<std::string>(), model, backend::make_kv_groups(model->config, kPages), kThreads);
+  const std::unique_ptr<Backend> backend = backend::make_backend(question.at("backend").get<std::string>(), model,
+                                                                 backend::KvPlan::of_pages(kPages), kThreads);
   if (question.contains("prompts")) {
     Json answers = Json::array();
     for (const Json& prompt : question.at("prompts")) {

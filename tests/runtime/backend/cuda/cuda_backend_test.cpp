@@ -29,7 +29,7 @@ constexpr double kLimitOfMixtures = 4e-2;
 constexpr double kLimitToTransformers = 2e-2;
 
 std::unique_ptr<Backend> make(const Fixture& fixture) {
-  return make_cuda_backend(*fixture.model, make_kv_groups(fixture.model->config, kPages), 2);
+  return make_cuda_backend(*fixture.model, KvPlan::of_pages(kPages), 2);
 }
 
 std::vector<float> run(Backend& backend, const FixturePrompt& prompt, std::size_t chunk, std::int32_t first_page = 0) {
@@ -119,11 +119,81 @@ TEST_CASE("without a GPU, and on one that is too small, the error says so and no
   }
 }
 
+/// The least memory of the GPU on which `make_backend` succeeds.
+template <typename Make>
+std::int64_t least_memory(const Make& make_backend) {
+  std::int64_t too_little = 0;
+  std::int64_t enough = std::int64_t{1} << 30;
+  while (too_little + 1 < enough) {
+    const std::int64_t middle = (too_little + enough) / 2;
+    simt::gpu().memory_bytes = middle;
+    try {
+      make_backend();
+      enough = middle;
+    } catch (const cuda::OutOfDeviceMemory&) {
+      too_little = middle;
+    }
+  }
+  return enough;
+}
+
+TEST_CASE("the KV cache gets what memory is left, between one sequence of the longest and all that can be used") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("gemma3");  // With and without a window.
+  const model::ModelConfig& config = fixture.model->config;
+  const KvPlan plan{.least_tokens = 100, .usual_tokens = 1, .most_tokens = 1000, .sequences = 3, .step_tokens = 40};
+  const auto planned = [&] { return make_cuda_backend(*fixture.model, plan, 1)->kv_groups(); };
+  const std::int64_t for_least = least_memory(planned);
+  const std::int64_t for_most = least_memory([&] {
+    make_cuda_backend(*fixture.model, KvPlan{plan.most_tokens, 0, plan.most_tokens, plan.sequences, plan.step_tokens},
+                      1);
+  });
+  REQUIRE(for_least < for_most);
+
+  simt::gpu().memory_bytes = for_least;
+  CHECK(planned() == plan.groups(config, 100));
+  simt::gpu().memory_bytes = for_most - 1;
+  CHECK(planned() == plan.groups(config, (pages_for(1000) - 1) * kPageTokens));
+  for (const std::int64_t bytes : {for_most, std::int64_t{1} << 30}) {
+    simt::gpu().memory_bytes = bytes;
+    CHECK(planned() == plan.groups(config, 1000));
+  }
+  simt::gpu().memory_bytes = (for_least + for_most) / 2;
+  const auto between = planned();
+  CHECK(between.front().pages > pages_for(plan.least_tokens));
+  CHECK(between.front().pages < pages_for(plan.most_tokens));
+  CHECK(between == plan.groups(config, between.front().pages * kPageTokens));
+}
+
+TEST_CASE("a GPU that is too small is refused with the setting with which it would do") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("llama");
+  const auto make_with = [&](std::int64_t tokens) {
+    return make_cuda_backend(*fixture.model, {.least_tokens = tokens, .most_tokens = 2 * tokens}, 1);
+  };
+  simt::gpu().memory_bytes = least_memory([&] { make_with(320); });
+  try {
+    make_with(500);
+    FAIL("it fits");
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    CHECK_THAT(error.what(), Catch::Contains("the KV cache of 500 tokens"));
+    CHECK(error.remedy() == "Use --max-model-len 320, or a larger GPU.");
+  }
+  CHECK_NOTHROW(make_with(320));
+  simt::gpu().memory_bytes = least_memory([&] { make_with(16); }) - 1;
+  try {
+    make_with(16);
+    FAIL("it fits");
+  } catch (const cuda::OutOfDeviceMemory& error) {
+    CHECK(error.remedy() == "Use a larger GPU.");
+  }
+}
+
 TEST_CASE("a model that the kernels cannot compute is refused before anything is brought") {
   model::Model model = *load_fixture("llama").model;
   model.config.head_dim = 48;
-  CHECK_THROWS_WITH(make_cuda_backend(model, make_kv_groups(model.config, kPages), 1), Catch::Contains("48"));
-  CHECK_THROWS_AS(make_cuda_backend(model, make_kv_groups(model.config, kPages), 1), cuda::UnsupportedModel);
+  CHECK_THROWS_WITH(make_cuda_backend(model, KvPlan::of_pages(kPages), 1), Catch::Contains("48"));
+  CHECK_THROWS_AS(make_cuda_backend(model, KvPlan::of_pages(kPages), 1), cuda::UnsupportedModel);
 }
 
 TEST_CASE("a GPU that fails while it computes fails the step, and every later one") {

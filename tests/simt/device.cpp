@@ -10,6 +10,7 @@
 #include "simt/failure.hpp"
 #include "simt/gpu.hpp"
 #include "simt/guarded_memory.hpp"
+#include "simt/recording.hpp"
 
 namespace gpuinfer::simt {
 namespace {
@@ -49,6 +50,19 @@ bool is_pinned(std::span<const std::byte> bytes) {
   });
 }
 
+/// CUDA ends a recording when anything but a launch comes in between.
+void check_not_recording(const char* what) {
+  if (recording() != nullptr) throw Failure(std::string(what) + " while launches are recorded");
+}
+
+/// Launches are recorded for as long as it lives.
+struct Recording {
+  explicit Recording(Launches& launches) { recording() = &launches; }
+  ~Recording() { recording() = nullptr; }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+};
+
 }  // namespace
 
 Gpu& gpu() {
@@ -68,6 +82,10 @@ namespace gpuinfer::backend::cuda {
 
 using simt::state;
 
+struct RecordedLaunches {
+  simt::Launches launches;
+};
+
 Device open_device() {
   if (simt::gpu().missing) throw NoDevice(*simt::gpu().missing);
   return {.name = "the GPU of tests/simt",
@@ -78,6 +96,7 @@ Device open_device() {
 }
 
 void* allocate_device_memory(std::size_t bytes) {
+  simt::check_not_recording("memory is allocated");
   if (simt::allocated_bytes() + static_cast<std::int64_t>(bytes) > simt::gpu().memory_bytes) {
     throw OutOfDeviceMemory("the GPU has not " + std::to_string(bytes) + " bytes of memory left");
   }
@@ -103,16 +122,33 @@ Queue::Queue() = default;
 Queue::~Queue() = default;
 
 void Queue::upload(void* to, std::span<const std::byte> from) {
+  simt::check_not_recording("data is uploaded");
   std::ranges::copy(from, static_cast<std::byte*>(to));
   if (simt::is_pinned(from)) state().pending.uploads.push_back({from, {from.begin(), from.end()}});
 }
 
 void Queue::download(std::span<std::byte> to, const void* from) {
+  simt::check_not_recording("data is downloaded");
   const auto* bytes = static_cast<const std::byte*>(from);
   state().pending.downloads.push_back({to, {bytes, bytes + to.size()}});
 }
 
+Graph Queue::record(const std::function<void()>& work) {
+  if (!simt::gpu().records) throw Error("the GPU fails to record launches");
+  const auto graph = std::make_shared<RecordedLaunches>();
+  const simt::Recording recording(graph->launches);
+  work();
+  ++simt::gpu().recorded;
+  return graph;
+}
+
+void Queue::launch(const Graph& graph) {
+  for (const auto& launch : graph->launches) launch();
+  ++simt::gpu().graph_launches;
+}
+
 void Queue::wait() {
+  simt::check_not_recording("the queue is waited for");
   const simt::Pending done = std::exchange(state().pending, {});
   if (simt::gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
   --simt::gpu().waits_until_fault;

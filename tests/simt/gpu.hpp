@@ -14,6 +14,11 @@ struct Gpu {
   std::optional<std::string> missing = {};
   /// Waits that succeed before all fail, as after a fault in a kernel.
   std::int64_t waits_until_fault = std::numeric_limits<std::int64_t>::max();
+  /// Whether it records launches.
+  bool records = true;
+  /// Graphs that were recorded, and how often any was launched.
+  std::int64_t recorded = 0;
+  std::int64_t graph_launches = 0;
 };
 
 /// The one that is there: a test may change it, and puts it back.

@@ -13,6 +13,7 @@
 #include "runtime/backend/cuda/ptx/host_twin.hpp"
 #include "simt/block.hpp"
 #include "simt/failure.hpp"
+#include "simt/recording.hpp"
 #include "simt/schedule.hpp"
 
 namespace gpuinfer::simt {
@@ -58,6 +59,11 @@ Block& block() { return *running_block; }
 
 }  // namespace
 
+Launches*& recording() {
+  static Launches* launches = nullptr;
+  return launches;
+}
+
 void set_schedule(std::uint64_t seed) { schedule = seed; }
 
 void under_schedules(const std::function<void()>& test) {
@@ -70,6 +76,10 @@ void under_schedules(const std::function<void()>& test) {
 
 void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t dynamic_shared_bytes,
             const std::function<void()>& thread) {
+  if (recording() != nullptr) {
+    recording()->push_back([=] { launch(kernel, grid, threads, dynamic_shared_bytes, thread); });
+    return;
+  }
   if (threads == 0 || threads > kMaximumThreads || threads % kLanes != 0) {
     throw std::invalid_argument("a block has whole warps, at most 32 of them");
   }

@@ -21,6 +21,7 @@
 #include "runtime/backend/cuda/router.hpp"
 #include "runtime/backend/cuda/select_rows.hpp"
 #include "runtime/backend/cuda/step.hpp"
+#include "runtime/backend/cuda/step_graphs.hpp"
 #include "runtime/backend/cuda/workspace.hpp"
 
 namespace gpuinfer::backend {
@@ -71,6 +72,18 @@ class CudaBackend final : public Backend {
     const Step step = make_step(
         slices, plan_.kv_groups, {.heads = config_.num_attention_heads, .kv_heads = config_.num_key_value_heads},
         {.warps = device_.multiprocessors * kWarpsPerMultiprocessor, .partials = kPartials}, inputs_, queue_);
+    const auto launches = [&] { run_layers(step); };
+    if (step.shape) {
+      graphs_.run(*step.shape, queue_, launches);
+    } else {
+      launches();
+    }
+    download_hidden(slices, hidden);
+    download_logits(step, logits);
+  }
+
+  /// From token ids to work_.normalized. Decode steps of one shape launch the same kernels with the same arguments.
+  void run_layers(const Step& step) {
     embed({.table = model_.embedding,
            .scale = config_.embedding_scale,
            .ids = step.ids,
@@ -97,8 +110,6 @@ class CudaBackend final : public Backend {
       branch_weight = layer.mlp_output_norm;
     }
     add_and_normalize(step, has_branch, branch_weight, model_.norm);
-    download_hidden(slices, hidden);
-    download_logits(step, logits);
   }
 
   void prepare_ropes(const Step& step) {
@@ -163,8 +174,8 @@ class CudaBackend final : public Backend {
             .keys = pages.keys.data(),
             .values = pages.values.data(),
             .sinks = layer.sinks,
-            .slices = step.slices,
-            .page_tables = group.page_tables,
+            .slices = group.slices,
+            .page_tables = step.page_tables,
             .tiles = group.tiles,
             .merges = group.merges,
             .partial_sums = work_.partial_sums.data(),
@@ -293,6 +304,7 @@ class CudaBackend final : public Backend {
   std::vector<LayerPages> pages_;
   Workspace work_;
   StepInputs inputs_;
+  StepGraphs graphs_;
 };
 
 }  // namespace

@@ -23,16 +23,33 @@ NoDevice no_device(cudaError_t status) {
   int driver = 0;
   cudaDriverGetVersion(&driver);
   if (driver == 0) return NoDevice("there is no NVIDIA driver (libcuda.so.1)");
-  if (status == cudaErrorInsufficientDriver) {
+  if (driver < CUDART_VERSION) {
     return NoDevice("the NVIDIA driver supports CUDA " + version_text(driver) + ", this program needs " +
                         version_text(CUDART_VERSION) + " or newer",
                     "install a newer driver on the node");
   }
   if (status == cudaErrorNoDevice) return NoDevice("the NVIDIA driver shows no GPU");
-  return NoDevice(std::string("the NVIDIA driver fails: ") + cudaGetErrorString(status));
+  return NoDevice(std::string("the NVIDIA driver fails: ") + cudaGetErrorString(status),
+                  "see what `nvidia-smi` and `dmesg` say on the node");
+}
+
+/// Ends the recording that the stream is in, whatever came of it, and forgets the error: it is not sticky.
+cudaError_t end_recording(Stream stream, cudaGraph_t& graph) {
+  const cudaError_t status = cudaStreamEndCapture(stream, &graph);
+  static_cast<void>(cudaGetLastError());
+  return status;
 }
 
 }  // namespace
+
+struct RecordedLaunches {
+  RecordedLaunches() = default;
+  ~RecordedLaunches() { static_cast<void>(cudaGraphExecDestroy(executable)); }
+  RecordedLaunches(const RecordedLaunches&) = delete;
+  RecordedLaunches& operator=(const RecordedLaunches&) = delete;
+
+  cudaGraphExec_t executable = nullptr;
+};
 
 Device open_device() {
   int count = 0;
@@ -89,6 +106,28 @@ void Queue::upload(void* to, std::span<const std::byte> from) {
 void Queue::download(std::span<std::byte> to, const void* from) {
   check(cudaMemcpyAsync(to.data(), from, to.size(), cudaMemcpyDeviceToHost, stream_), "give data");
 }
+
+Graph Queue::record(const std::function<void()>& work) {
+  // Only this thread's calls could spoil the recording.
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "record launches");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    static_cast<void>(end_recording(stream_, graph));
+    static_cast<void>(cudaGraphDestroy(graph));
+    throw;
+  }
+  check(end_recording(stream_, graph), "record launches");
+  const auto launches = std::make_shared<RecordedLaunches>();
+  const cudaError_t status = cudaGraphInstantiate(&launches->executable, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  static_cast<void>(cudaGetLastError());
+  check(status, "make a graph of launches");
+  return launches;
+}
+
+void Queue::launch(const Graph& graph) { check(cudaGraphLaunch(graph->executable, stream_), "launch a graph"); }
 
 void Queue::wait() { check(cudaStreamSynchronize(stream_), "compute"); }
 

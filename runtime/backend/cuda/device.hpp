@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -46,6 +48,11 @@ void free_device_memory(void* memory) noexcept;
 void* allocate_pinned_memory(std::size_t bytes);
 void free_pinned_memory(void* memory) noexcept;
 
+/// Launches of kernels with their arguments, to be done as often as one likes; null: none. The memory that they read
+/// and write is not the graph's.
+struct RecordedLaunches;
+using Graph = std::shared_ptr<const RecordedLaunches>;
+
 /// Work that the GPU does in the order in which it was given.
 class Queue {
  public:
@@ -61,6 +68,12 @@ class Queue {
   void upload(void* to, std::span<const std::byte> from);
   /// `to` is written when the queue has been waited for.
   void download(std::span<std::byte> to, const void* from);
+
+  /// What `work` launches into this queue, which is not done now. `work` launches kernels whose code is loaded and does
+  /// nothing else with the GPU. Throws Error where the GPU cannot record, and what `work` throws.
+  Graph record(const std::function<void()>& work);
+  void launch(const Graph& graph);
+
   /// Returns when all work is done. Throws Error where a kernel or a copy failed; then every later call does too, and
   /// only a new process can use the GPU again.
   void wait();

@@ -1,7 +1,10 @@
 // A batch as the kernels read it.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,22 +20,37 @@ std::vector<std::vector<Slice>> cut_batch(std::span<const Slice> batch, std::int
 
 /// Of the layers that share a KV group; in the GPU's memory, as all pointers below.
 struct StepGroup {
-  const std::int32_t* slots = nullptr;        ///< of the tokens, as RotateAndStore reads them
-  const std::int32_t* page_tables = nullptr;  ///< as Attention reads them
+  const AttentionSlice* slices = nullptr;
+  const std::int32_t* slots = nullptr;  ///< of the tokens, as RotateAndStore reads them
   const AttentionTile* tiles = nullptr;
   const AttentionTile* merges = nullptr;
   std::int64_t tile_count = 0;
   std::int64_t merge_count = 0;
 };
 
+/// All that the launches of a decode step depend on, except for what lies in the GPU's memory.
+struct StepShape {
+  std::int64_t tokens = 0;
+  std::vector<std::int64_t> tiles = {};   ///< of attention, in each KV group
+  std::vector<std::int64_t> merges = {};  ///< likewise
+  const std::byte* inputs = nullptr;      ///< where the step's inputs lie
+
+  auto operator<=>(const StepShape&) const = default;
+};
+
+/// More tokens keep a GPU busy for longer than the host needs to launch the next kernel.
+inline constexpr std::int64_t kDecodeTokens = 256;
+
 struct Step {
   std::int64_t tokens = 0;
-  const std::int32_t* ids = nullptr;        ///< [tokens]
-  const std::int32_t* positions = nullptr;  ///< [tokens]
-  const AttentionSlice* slices = nullptr;
+  const std::int32_t* ids = nullptr;            ///< [tokens]
+  const std::int32_t* positions = nullptr;      ///< [tokens]
   std::vector<StepGroup> groups = {};           ///< of each KV group
+  const std::int32_t* page_tables = nullptr;    ///< of all groups, as Attention reads them
   const std::int32_t* logits_tokens = nullptr;  ///< the tokens whose logits are wanted, in their order
   std::int64_t logits_rows = 0;
+  /// Where each slice is one token, and there are no more than kDecodeTokens.
+  std::optional<StepShape> shape = {};
 };
 
 /// Describes the slices and uploads that. `heads` are those of the model; a group's window takes the place of theirs.

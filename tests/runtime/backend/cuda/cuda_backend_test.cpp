@@ -36,6 +36,11 @@ std::vector<float> run(Backend& backend, const FixturePrompt& prompt, std::size_
   return Sequence(kPages / 2, first_page).run(backend, prompt.ids, chunk);
 }
 
+/// Puts the GPU back as it was.
+struct ChangedGpu {
+  ~ChangedGpu() { simt::gpu() = {}; }
+};
+
 TEST_CASE("logits equal those of the reference in bfloat16, and are the same bits in chunks of any size") {
   for (const char* name :
        {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
@@ -101,10 +106,79 @@ TEST_CASE("sequences in one batch do not see each other, and hidden states come 
   CHECK(relative_l2(hidden, expected) < kLimit);
 }
 
-/// Puts the GPU back as it was.
-struct ChangedGpu {
-  ~ChangedGpu() { simt::gpu() = {}; }
-};
+/// Of the first `count` tokens of a prompt that has so many.
+std::vector<TokenId> some_tokens(const Fixture& fixture, std::size_t count) {
+  for (const FixturePrompt& prompt : fixture.prompts) {
+    if (prompt.ids.size() >= count)
+      return {prompt.ids.begin(), prompt.ids.begin() + static_cast<std::ptrdiff_t>(count)};
+  }
+  throw std::logic_error("no prompt is so long");
+}
+
+TEST_CASE("tokens that are decoded by graphs have the bits of those in a prompt") {
+  for (const char* name :
+       {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
+    DYNAMIC_SECTION(name) {
+      const ChangedGpu changed;
+      const Fixture fixture = load_fixture(name);
+      const std::vector<TokenId> ids = some_tokens(fixture, kPageTokens + 2);
+      const std::unique_ptr<Backend> backend = make(fixture);
+      const std::vector<float> logits = Sequence(kPages / 2).run(*backend, ids, ids.size());
+      CHECK(simt::gpu().graph_launches == 0);
+      CHECK(Sequence(kPages / 2, 1).run(*backend, ids, 1) == logits);
+      CHECK(simt::gpu().recorded == 1);
+      CHECK(simt::gpu().graph_launches == std::ssize(ids) - 1);
+    }
+  }
+}
+
+TEST_CASE("a graph serves other sequences and longer page tables") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("gemma3");
+  const std::unique_ptr<Backend> backend = make(fixture);
+  const auto row = static_cast<std::ptrdiff_t>(backend->vocab_size());
+  const std::vector<TokenId> ids = some_tokens(fixture, kPageTokens + 6);
+  const std::vector<float> expected = Sequence(kPages / 2).run(*backend, ids, ids.size());
+  const auto expected_row = [&](std::size_t token) {
+    const auto begin = expected.begin() + static_cast<std::ptrdiff_t>(token) * row;
+    return std::vector<float>(begin, begin + row);
+  };
+
+  Sequence long_one(kPages / 2, 0);
+  long_one.run(*backend, std::span(ids).first(kPageTokens - 3), ids.size());
+  std::vector<float> logits(static_cast<std::size_t>(2 * row));
+  std::size_t done = 0;
+  for (int round = 0; round < 2; ++round) {
+    Sequence other(kPages / 2, 1);
+    for (std::size_t token = 0; token < 4; ++token, ++done) {
+      const std::size_t place = kPageTokens - 3 + done;
+      const Slice batch[] = {long_one.next(std::span(ids).subspan(place, 1), Logits::kLast),
+                             other.next(std::span(ids).subspan(token, 1), Logits::kLast)};
+      backend->forward(batch, logits, {});
+      CHECK(std::vector<float>(logits.begin(), logits.begin() + row) == expected_row(place));
+      CHECK(std::vector<float>(logits.begin() + row, logits.end()) == expected_row(token));
+    }
+  }
+  CHECK(simt::gpu().recorded == 1);
+  CHECK(simt::gpu().graph_launches == 7);
+}
+
+TEST_CASE("graphs are recorded anew when the inputs of a step have to move, and steps go on without") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("llama");
+  const bool records = GENERATE(true, false);
+  simt::gpu().records = records;
+  const std::unique_ptr<Backend> backend = make(fixture);
+  const std::vector<TokenId> ids = some_tokens(fixture, kPageTokens + 6);
+  Sequence decoded(kPages / 2, 1);
+  std::vector<float> logits = decoded.run(*backend, std::span(ids).first(3), 1);
+  CHECK(simt::gpu().recorded == (records ? 1 : 0));
+  const std::vector<float> expected = Sequence(kPages / 2, 0).run(*backend, ids, ids.size());
+  const std::vector<float> rest = decoded.run(*backend, std::span(ids).subspan(3, 3), 1);
+  CHECK(simt::gpu().recorded == (records ? 2 : 0));
+  logits.insert(logits.end(), rest.begin(), rest.end());
+  CHECK(std::equal(logits.begin(), logits.end(), expected.begin()));
+}
 
 TEST_CASE("without a GPU, and on one that is too small, the error says so and nothing is left behind") {
   const ChangedGpu changed;

@@ -1,0 +1,272 @@
+#include "runtime.hpp"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace gpuinfer::fakes {
+namespace {
+
+/// All of it; the loader of weights and the step loop are two threads.
+struct Runtime {
+  std::mutex mutex;
+  FakeGpu gpu = fake_gpu(settings_of(kFakeGpuVariable));
+  std::map<void*, std::vector<std::byte>> device_memory;
+  std::map<void*, std::vector<std::byte>> pinned_memory;
+  cudaError_t last_error = cudaSuccess;
+  /// After a fault in a kernel: what every call answers from then on.
+  cudaError_t fault = cudaSuccess;
+  /// Launches since the recording began; nothing: none is under way.
+  std::optional<std::int64_t> recorded;
+};
+
+Runtime& runtime() {
+  static Runtime one;
+  return one;
+}
+
+cudaError_t note(cudaError_t error) {
+  if (error != cudaSuccess) runtime().last_error = error;
+  return error;
+}
+
+/// What any call answers, whatever it is about.
+cudaError_t state_of_gpu() {
+  const FakeGpu& gpu = runtime().gpu;
+  if (gpu.start_error != cudaSuccess) return static_cast<cudaError_t>(gpu.start_error);
+  if (gpu.driver < CUDART_VERSION) return cudaErrorInsufficientDriver;
+  if (gpu.devices == 0) return cudaErrorNoDevice;
+  return runtime().fault;
+}
+
+std::int64_t bytes_of(const std::map<void*, std::vector<std::byte>>& memory) {
+  std::int64_t bytes = 0;
+  for (const auto& [address, block] : memory) bytes += static_cast<std::int64_t>(block.size());
+  return bytes;
+}
+
+cudaError_t allocate(std::map<void*, std::vector<std::byte>>& memory, void** address, std::size_t bytes) {
+  std::vector<std::byte> block(bytes);
+  *address = block.data();
+  memory.emplace(*address, std::move(block));
+  return cudaSuccess;
+}
+
+cudaError_t copy(void* to, const void* from, std::size_t bytes) {
+  if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t launch() {
+  Runtime& all = runtime();
+  if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  if (all.gpu.launch_error != cudaSuccess) return note(static_cast<cudaError_t>(all.gpu.launch_error));
+  if (all.recorded) {
+    ++*all.recorded;
+    return cudaSuccess;
+  }
+  // The launch succeeds; it is a later call that learns of the fault.
+  if (all.gpu.launches_until_fault-- == 0) all.fault = cudaErrorIllegalAddress;
+  return cudaSuccess;
+}
+
+/// A graph is the number of its launches.
+cudaGraph_t graph_of(std::int64_t launches) { return reinterpret_cast<cudaGraph_t>(launches); }
+
+}  // namespace
+
+FakeGpu fake_gpu(const Settings& settings) {
+  FakeGpu gpu;
+  std::map<std::string, std::int64_t*> fields = {{"devices", &gpu.devices},
+                                                 {"driver", &gpu.driver},
+                                                 {"start_error", &gpu.start_error},
+                                                 {"capability", &gpu.capability},
+                                                 {"memory", &gpu.memory},
+                                                 {"largest_allocation", &gpu.largest_allocation},
+                                                 {"largest_pinned", &gpu.largest_pinned},
+                                                 {"launch_error", &gpu.launch_error},
+                                                 {"record_error", &gpu.record_error},
+                                                 {"launches_until_fault", &gpu.launches_until_fault}};
+  for (const auto& [name, value] : settings) *fields.at(name) = value;
+  return gpu;
+}
+
+void set_fake_gpu(const FakeGpu& gpu) {
+  const std::lock_guard lock(runtime().mutex);
+  runtime().gpu = gpu;
+  runtime().last_error = runtime().fault = cudaSuccess;
+}
+
+std::int64_t allocated_bytes() {
+  const std::lock_guard lock(runtime().mutex);
+  return bytes_of(runtime().device_memory);
+}
+
+}  // namespace gpuinfer::fakes
+
+using gpuinfer::fakes::note;
+using gpuinfer::fakes::runtime;
+using gpuinfer::fakes::state_of_gpu;
+
+extern "C" {
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = static_cast<int>(runtime().gpu.driver);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  const std::lock_guard lock(runtime().mutex);
+  *count = static_cast<int>(runtime().gpu.devices);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaSetDevice(int) {
+  const std::lock_guard lock(runtime().mutex);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  const std::lock_guard lock(runtime().mutex);
+  *properties = {};
+  std::snprintf(properties->name, sizeof properties->name, "fake GPU");
+  properties->major = static_cast<int>(runtime().gpu.capability / 10);
+  properties->minor = static_cast<int>(runtime().gpu.capability % 10);
+  properties->multiProcessorCount = 2;
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* all_bytes) {
+  const std::lock_guard lock(runtime().mutex);
+  *all_bytes = static_cast<std::size_t>(runtime().gpu.memory);
+  *free_bytes = *all_bytes - static_cast<std::size_t>(gpuinfer::fakes::bytes_of(runtime().device_memory));
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  const std::lock_guard lock(runtime().mutex);
+  if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  const auto wanted = static_cast<std::int64_t>(bytes);
+  if (wanted > runtime().gpu.largest_allocation ||
+      gpuinfer::fakes::bytes_of(runtime().device_memory) + wanted > runtime().gpu.memory) {
+    return note(cudaErrorMemoryAllocation);
+  }
+  return gpuinfer::fakes::allocate(runtime().device_memory, memory, bytes);
+}
+
+cudaError_t cudaFree(void* memory) {
+  const std::lock_guard lock(runtime().mutex);
+  runtime().device_memory.erase(memory);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  const std::lock_guard lock(runtime().mutex);
+  if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  if (static_cast<std::int64_t>(bytes) > runtime().gpu.largest_pinned) return note(cudaErrorMemoryAllocation);
+  return gpuinfer::fakes::allocate(runtime().pinned_memory, memory, bytes);
+}
+
+cudaError_t cudaFreeHost(void* memory) {
+  const std::lock_guard lock(runtime().mutex);
+  runtime().pinned_memory.erase(memory);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  const std::lock_guard lock(runtime().mutex);
+  *stream = nullptr;
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return gpuinfer::fakes::copy(to, from, bytes);
+}
+
+/// Forgets the error, but not a fault.
+cudaError_t cudaGetLastError() {
+  const std::lock_guard lock(runtime().mutex);
+  return std::exchange(runtime().last_error, runtime().fault);
+}
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorIllegalAddress:
+      return "an illegal memory access was encountered";
+    case cudaErrorNoKernelImageForDevice:
+      return "no kernel image is available for execution on the device";
+    default:
+      return "an error that the fake has no words for";
+  }
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+  const std::lock_guard lock(runtime().mutex);
+  if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  runtime().recorded = 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  const std::lock_guard lock(runtime().mutex);
+  *graph = gpuinfer::fakes::graph_of(*std::exchange(runtime().recorded, std::nullopt));
+  return note(static_cast<cudaError_t>(runtime().gpu.record_error));
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  const std::lock_guard lock(runtime().mutex);
+  *executable = reinterpret_cast<cudaGraphExec_t>(graph);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  for (auto left = reinterpret_cast<std::int64_t>(executable); left > 0; --left) {
+    if (const cudaError_t error = gpuinfer::fakes::launch(); error != cudaSuccess) return error;
+  }
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t) { return cudaSuccess; }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) { return cudaSuccess; }
+
+cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
+
+// What nvcc's host code calls to make kernels known and to start them.
+
+void** __cudaRegisterFatBinary(void*) {
+  static void* handle = nullptr;
+  return &handle;
+}
+void __cudaRegisterFatBinaryEnd(void**) {}
+void __cudaUnregisterFatBinary(void**) {}
+void __cudaRegisterFunction(void**, const char*, char*, const char*, int, uint3*, uint3*, dim3*, dim3*, int*) {}
+void __cudaRegisterVar(void**, char*, char*, const char*, int, std::size_t, int, int) {}
+unsigned __cudaPushCallConfiguration(dim3, dim3, std::size_t, CUstream_st*) { return 0; }
+cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void*) { return cudaSuccess; }
+cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaSuccess; }
+cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return gpuinfer::fakes::launch();
+}
+cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return gpuinfer::fakes::launch();
+}
+}

@@ -121,14 +121,12 @@ class GgufText {
   void read_merges() {
     const auto merges = required(file_.strings("tokenizer.ggml.merges"), "tokenizer.ggml.merges");
     text::MergeReader reader(source_.tokenizer.tokens, merges.size());
-    for (const std::string_view merge : merges) {
-      try {
-        reader.add(merge);
-      } catch (const Error& error) {
-        fail(error.what());
-      }
+    try {
+      for (const std::string_view merge : merges) reader.add(merge);
+      bpe_.merges = reader.take();
+    } catch (const Error& error) {
+      fail(error.what());
     }
-    bpe_.merges = reader.take();
     source_.tokenizer.model = std::move(bpe_);
   }
 

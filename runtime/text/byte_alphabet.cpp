@@ -33,8 +33,14 @@ constexpr std::array<std::int16_t, kAlphabetEnd> kByteOfCharacter = make_byte_of
 
 std::optional<std::string> bytes_of_spelling(std::string_view spelling) {
   std::string bytes;
-  bytes.reserve(spelling.size());
+  bytes.reserve(count_characters(spelling));
   while (!spelling.empty()) {
+    const char first = spelling.front();
+    if (first >= '!' && first <= '~') {
+      bytes += first;
+      spelling.remove_prefix(1);
+      continue;
+    }
     const Utf8Character character = first_character(spelling);
     const bool known = character.kind == Utf8Character::Kind::kValid && character.code_point < kAlphabetEnd;
     const int byte = known ? kByteOfCharacter[character.code_point] : -1;

@@ -41,17 +41,25 @@ struct Candidate {
 }  // namespace
 
 MergeTable::MergeTable(std::span<const Merge> merges) : slots_(std::bit_ceil(merges.size() + merges.size() / 2 + 1)) {
-  for (const Merge& merge : merges) {
-    const std::uint64_t pair = pack(merge.left, merge.right);
-    slots_[slot_of(pair)] = {pair, merge.rank, merge.merged};
+  constexpr std::size_t kAhead = 16;  // slots under way from memory
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    if (i + kAhead < merges.size()) {
+      const Merge& later = merges[i + kAhead];
+      __builtin_prefetch(&slots_[first_slot(pack(later.left, later.right))]);
+    }
+    const std::uint64_t pair = pack(merges[i].left, merges[i].right);
+    slots_[slot_of(pair)] = {pair, merges[i].rank, merges[i].merged};
   }
 }
 
+/// Fibonacci hashing, as in token_map.cpp.
+std::size_t MergeTable::first_slot(std::uint64_t pair) const {
+  return ((pair * 0x9E3779B97F4A7C15) >> 32) & (slots_.size() - 1);
+}
+
 std::size_t MergeTable::slot_of(std::uint64_t pair) const {
-  // Fibonacci hashing, as in token_map.cpp.
-  for (std::size_t at = (pair * 0x9E3779B97F4A7C15) >> 32;; ++at) {
-    const std::size_t index = at & (slots_.size() - 1);
-    if (slots_[index].pair == pair || slots_[index].pair == kFree) return index;
+  for (std::size_t at = first_slot(pair);; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].pair == pair || slots_[at].pair == kFree) return at;
   }
 }
 

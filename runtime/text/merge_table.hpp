@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/huge_pages.hpp"
 #include "runtime/text/tokenizer_spec.hpp"
 #include "runtime/token.hpp"
 
@@ -32,13 +33,14 @@ class MergeTable {
   /// No pair: ids are not negative.
   static constexpr std::uint64_t kFree = UINT64_MAX;
 
+  std::size_t first_slot(std::uint64_t pair) const;
   std::size_t slot_of(std::uint64_t pair) const;
   /// Null where the two do not merge.
   const Slot* find(TokenId left, TokenId right) const;
   std::size_t merge_few(TokenId* symbols, std::size_t count) const;
   std::size_t merge_many(TokenId* symbols, std::size_t count) const;
 
-  std::vector<Slot> slots_;
+  std::vector<Slot, HugePageAllocator<Slot>> slots_;
 };
 
 }  // namespace gpuinfer::text

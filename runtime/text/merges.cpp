@@ -8,26 +8,17 @@
 namespace gpuinfer::text {
 namespace {
 
-TokenMap ids_by_spelling(std::span<const std::string> tokens) {
-  TokenMap ids(tokens.size());
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (!tokens[i].empty()) ids.insert(tokens[i], static_cast<TokenId>(i));
-  }
-  return ids;
-}
-
 bool is_continuation(char byte) { return (static_cast<std::uint8_t>(byte) & 0xC0) == 0x80; }
 
 }  // namespace
 
-MergeReader::MergeReader(std::span<const std::string> tokens, std::size_t count)
-    : tokens_(tokens), ids_(ids_by_spelling(tokens)) {
+MergeReader::MergeReader(std::span<const std::string> tokens, std::size_t count) : tokens_(tokens), ids_(tokens) {
   merges_.reserve(count);
 }
 
 void MergeReader::add(std::string_view left, std::string_view right) {
-  joined_.assign(left).append(right);
-  merges_.push_back({find(left), find(right), find_merged(joined_), static_cast<std::uint32_t>(merges_.size())});
+  pending_[pending_count_++] = {{left, TokenMap::hash(left)}, {right, TokenMap::hash(right)}};
+  if (pending_count_ == pending_.size()) look_up_pending();
 }
 
 void MergeReader::add(std::string_view pair) {
@@ -36,11 +27,32 @@ void MergeReader::add(std::string_view pair) {
   add(pair.substr(0, space), pair.substr(space + 1));
 }
 
-TokenId MergeReader::find(std::string_view spelling) const {
-  const TokenId id = ids_.find(spelling);
+std::vector<Merge> MergeReader::take() {
+  look_up_pending();
+  return std::move(merges_);
+}
+
+void MergeReader::look_up_pending() {
+  const std::span pending(pending_.data(), std::exchange(pending_count_, 0));
+  for (const auto& [left, right] : pending) {
+    ids_.prefetch_slot(left.hash);
+    ids_.prefetch_slot(right.hash);
+  }
+  for (const auto& [left, right] : pending) {
+    ids_.prefetch_rest(left.hash);
+    ids_.prefetch_rest(right.hash);
+  }
+  for (const auto& [left, right] : pending) {
+    joined_.assign(left.spelling).append(right.spelling);
+    merges_.push_back({find(left), find(right), find_merged(joined_), static_cast<std::uint32_t>(merges_.size())});
+  }
+}
+
+TokenId MergeReader::find(const Half& half) const {
+  const TokenId id = ids_.find(half.spelling, half.hash);
   if (id != kNoToken) return id;
-  throw Error("merge " + std::to_string(merges_.size()) + " of the tokenizer has or makes '" + std::string(spelling) +
-                  "', which is not a token",
+  throw Error("merge " + std::to_string(merges_.size()) + " of the tokenizer has or makes '" +
+                  std::string(half.spelling) + "', which is not a token",
               "The file is damaged or belongs to another vocabulary; fetch it again.");
 }
 
@@ -52,7 +64,7 @@ TokenId MergeReader::find_merged(std::string_view spelling) const {
     if (tokens_[before] == spelling) return merges_.back().merged;
     if (before + 1 < tokens_.size() && tokens_[before + 1] == spelling) return merges_.back().merged + 1;
   }
-  return find(spelling);
+  return find({spelling, TokenMap::hash(spelling)});
 }
 
 std::vector<Merge> merges_by_score(std::span<const std::string> tokens, std::span<const double> scores) {
@@ -63,7 +75,7 @@ std::vector<Merge> merges_by_score(std::span<const std::string> tokens, std::spa
   const auto score_of = [&](TokenId id) { return scores[static_cast<std::size_t>(id)]; };
   std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return score_of(a) > score_of(b); });
 
-  const TokenMap ids = ids_by_spelling(tokens);
+  const TokenMap ids(tokens);
   std::vector<Merge> merges;
   std::uint32_t rank = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {

@@ -1,5 +1,6 @@
 #include "runtime/text/token_map.hpp"
 
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -22,44 +23,55 @@ std::uint64_t load(const char* bytes) {
   return word;
 }
 
-std::uint64_t hash_of(std::string_view bytes) {
+/// The first 8 bytes, or all of fewer: then no other text of that size has the same word.
+std::uint64_t head_of(std::string_view bytes) {
   const char* at = bytes.data();
-  std::size_t left = bytes.size();
-  std::uint64_t hash = left;
-  for (; left > 8; at += 8, left -= 8) hash = mix(hash, load<std::uint64_t>(at));
-  if (left == 8) return mix(hash, load<std::uint64_t>(at));
+  const std::size_t size = bytes.size();
+  if (size >= 8) return load<std::uint64_t>(at);
   // The two loads may overlap.
-  if (left >= 4) return mix(hash, load<std::uint32_t>(at) | (load<std::uint32_t>(at + left - 4) << 32));
-  if (left >= 2) return mix(hash, load<std::uint16_t>(at) | (load<std::uint8_t>(at + left - 1) << 16));
-  return left == 1 ? mix(hash, load<std::uint8_t>(at)) : hash;
+  if (size >= 4) return load<std::uint32_t>(at) | (load<std::uint32_t>(at + size - 4) << 32);
+  if (size >= 2) return load<std::uint16_t>(at) | (load<std::uint8_t>(at + size - 1) << 16);
+  return size == 1 ? load<std::uint8_t>(at) : 0;
 }
 
 }  // namespace
 
-TokenMap::TokenMap(std::size_t count) : slots_(std::bit_ceil(count + count / 2 + 1)) {}
-
-void TokenMap::insert(std::string_view bytes, TokenId id) {
-  const std::uint64_t hash = hash_of(bytes);
-  const auto tag = static_cast<std::uint32_t>(hash);
-  std::size_t at = hash >> 32;
-  for (;; ++at) {
-    Slot& slot = slots_[at & (slots_.size() - 1)];
-    if (slot.id == kNoToken) {
-      slot = {tag, id, static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(bytes.size())};
-      bytes_ += bytes;
-      return;
-    }
-    if (slot.tag == tag && std::string_view(bytes_).substr(slot.offset, slot.length) == bytes) return;
+TokenMap::TokenMap(std::span<const std::string> tokens) : slots_(std::bit_ceil(tokens.size() + tokens.size() / 2 + 1)) {
+  offsets_.reserve(tokens.size());
+  constexpr std::size_t kAhead = 16;  // slots on their way from memory
+  std::array<Hash, kAhead> hashes{};
+  for (std::size_t i = 0; i < tokens.size() + kAhead; ++i) {
+    Hash& hash = hashes[i % kAhead];
+    if (i >= kAhead) insert(tokens[i - kAhead], hash);
+    if (i >= tokens.size()) continue;
+    hash = TokenMap::hash(tokens[i]);
+    prefetch_slot(hash);
   }
 }
 
-TokenId TokenMap::find(std::string_view bytes) const {
-  const std::uint64_t hash = hash_of(bytes);
-  const auto tag = static_cast<std::uint32_t>(hash);
-  for (std::size_t at = hash >> 32;; ++at) {
-    const Slot& slot = slots_[at & (slots_.size() - 1)];
-    if (slot.id == kNoToken) return kNoToken;
-    if (slot.tag == tag && std::string_view(bytes_).substr(slot.offset, slot.length) == bytes) return slot.id;
+void TokenMap::insert(std::string_view bytes, Hash hash) {
+  const auto id = static_cast<TokenId>(offsets_.size());
+  offsets_.push_back(static_cast<std::uint32_t>(bytes_.size()));
+  if (bytes.empty()) return;
+  Slot& slot = slots_[slot_of(bytes, hash)];
+  if (slot.id != kNoToken) return;
+  slot = {head_of(bytes), id, static_cast<std::uint32_t>(bytes.size())};
+  bytes_ += bytes;
+}
+
+TokenMap::Hash TokenMap::hash(std::string_view bytes) {
+  std::uint64_t hash = bytes.size();
+  for (; bytes.size() > 8; bytes.remove_prefix(8)) hash = mix(hash, head_of(bytes));
+  return mix(hash, head_of(bytes));
+}
+
+std::size_t TokenMap::slot_of(std::string_view bytes, Hash hash) const {
+  const std::uint64_t head = head_of(bytes);
+  for (std::size_t at = first_slot(hash);; at = (at + 1) & (slots_.size() - 1)) {
+    const Slot& slot = slots_[at];
+    if (slot.id == kNoToken) return at;
+    if (slot.head != head || slot.size != bytes.size()) continue;
+    if (bytes.size() <= 8 || std::memcmp(rest_of(slot), bytes.data() + 8, bytes.size() - 8) == 0) return at;
   }
 }
 

@@ -13,16 +13,20 @@
 namespace gpuinfer::text {
 namespace {
 
-/// Spellings outside GPT-2's alphabet are taken literally, as `tokenizers` does when it decodes.
-std::string decoded_bytes(const std::string& spelling, Spelling kind) {
-  if (kind == Spelling::kSentencePiece) return bytes_of_sentencepiece(spelling);
-  return bytes_of_spelling(spelling).value_or(spelling);
-}
-
-std::vector<std::string> bytes_by_id(const TokenizerSpec& spec) {
+/// What each id decodes to. The tokens of a byte-level `spec` are bytes after it, too: "" for a spelling outside
+/// GPT-2's alphabet, which no text makes, and which decodes to itself, as with `tokenizers`.
+std::vector<std::string> decode_tokens(TokenizerSpec& spec) {
   std::vector<std::string> bytes;
   bytes.reserve(spec.tokens.size());
-  for (const std::string& spelling : spec.tokens) bytes.push_back(decoded_bytes(spelling, spec.spelling));
+  for (std::string& token : spec.tokens) {
+    if (spec.spelling == Spelling::kSentencePiece) {
+      bytes.push_back(bytes_of_sentencepiece(token));
+    } else if (const std::optional<std::string> decoded = bytes_of_spelling(token)) {
+      bytes.push_back(token = *decoded);
+    } else {
+      bytes.push_back(std::exchange(token, ""));
+    }
+  }
   for (const AddedToken& token : spec.added_tokens) {
     if (token.id < 0 || static_cast<std::size_t>(token.id) >= bytes.size()) {
       throw Error("added token '" + token.content + "' has the id " + std::to_string(token.id) +
@@ -60,14 +64,13 @@ std::unique_ptr<const TextModel> make_model(TokenizerSpec spec, const std::vecto
   if (spec.spelling == Spelling::kSentencePiece) {
     return std::make_unique<SentencePieceBpe>(spec.tokens, bpe, spec.unknown, spec.byte_fallback);
   }
-  for (std::string& token : spec.tokens) token = bytes_of_spelling(token).value_or("");
   return std::make_unique<ByteLevelBpe>(spec.tokens, bpe);
 }
 
 }  // namespace
 
 Tokenizer::Tokenizer(TokenizerSpec spec)
-    : bytes_(bytes_by_id(spec)),
+    : bytes_(decode_tokens(spec)),
       special_(special_ids(spec)),
       added_tokens_(spec.added_tokens),
       normalizer_(spec.normalization),

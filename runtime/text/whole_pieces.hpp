@@ -18,11 +18,7 @@ class WholePieces {
  public:
   /// `tokens`: what each id stands for, "" where there is none. `ignore_merges`: each token is its text's encoding.
   WholePieces(const std::vector<std::string>& tokens, bool ignore_merges)
-      : ids_(tokens.size()), kinds_(tokens.size()), unknown_(ignore_merges ? Kind::kWhole : Kind::kUnknown) {
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      if (!tokens[i].empty()) ids_.insert(tokens[i], static_cast<TokenId>(i));
-    }
-  }
+      : ids_(tokens), kinds_(tokens.size()), unknown_(ignore_merges ? Kind::kWhole : Kind::kUnknown) {}
 
   /// Appends the ids of `piece`, where need be with `merge(piece, ids)`, which appends what the merges make of it.
   template <class MergePiece>

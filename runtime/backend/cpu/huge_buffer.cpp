@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/huge_pages.hpp"
 
 namespace gpuinfer::backend {
 
@@ -18,7 +19,7 @@ HugeBuffer::HugeBuffer(std::size_t size) : size_(size) {
                 "Give the process more memory, or choose a smaller model or KV cache.");
   }
   data_ = static_cast<std::byte*>(memory);
-  ::madvise(memory, size, MADV_HUGEPAGE);
+  prefer_huge_pages(memory, size);
 }
 
 HugeBuffer::~HugeBuffer() {

@@ -139,10 +139,10 @@ TEST_CASE("damaged files") {
   CHECK(error_with("/model/vocab/h", -1) == "t.json: /model/vocab/h: is not a token id");
   CHECK(error_with("/model/vocab/h", 2147483647) == "t.json: /model/vocab/h: is not a token id");
   CHECK(error_with("/model/vocab/h", "0") == "t.json: /model/vocab/h: is not a token id");
-  CHECK(error_with("/model/merges/0", "he") == "t.json: /model/merges/0: the merge 'he' is not a pair of tokens");
-  CHECK(error_with("/model/merges/0", {"h", 1}) == "t.json: /model/merges/0: is not a pair of tokens");
+  CHECK(error_with("/model/merges/0", "he") == "t.json: /model/merges: the merge 'he' is not a pair of tokens");
+  CHECK(error_with("/model/merges/0", {"h", 1}) == "t.json: /model/merges: the merge [\"h\",1] is not a pair of tokens");
   CHECK(error_with("/model/merges/0", "h x") ==
-        "t.json: /model/merges/0: merge 0 of the tokenizer has or makes 'x', which is not a token");
+        "t.json: /model/merges: merge 0 of the tokenizer has or makes 'x', which is not a token");
   CHECK(error_with("/added_tokens/0/content", 1) == "t.json: /added_tokens/0/content: is not a string");
   CHECK(error_with("/added_tokens/0/id", 1e9) == "t.json: /added_tokens/0/id: is not a token id");
   CHECK(error_with("/post_processor/processors/1/single/0/SpecialToken/id", "<s>") ==

@@ -51,6 +51,7 @@ class GptOssLayer {
     const Tensor gate_up = weight("gate_up_proj", 2 * intermediate, hidden);
     const Tensor down = weight("down_proj", hidden, intermediate);
     const Tensor gate_up_bias = bias("gate_up_proj_bias", 2 * intermediate);
+    fetch(model_, gate_up_bias.bytes);
     const Tensor down_bias = bias("down_proj_bias", hidden);
     std::vector<Mlp> experts;
     for (std::int64_t i = 0; i < config_.num_experts; ++i) {
@@ -88,6 +89,7 @@ class GptOssLayer {
     const std::int64_t size = block_bytes(tensor.type);
     Tensor result{.type = tensor.type, .shape = {tensor.shape[0], out, in}, .name = tensor.name};
     std::span<std::byte> bytes = buffer(tensor.bytes.size(), result);
+    fetch(model_, tensor.bytes);
     const std::byte* source = tensor.bytes.data();
     for (std::int64_t expert = 0; expert < tensor.shape[0]; ++expert) {
       for (std::int64_t i = 0; i < in; ++i) {

@@ -263,7 +263,8 @@ std::uint64_t align_up(std::uint64_t value, std::uint64_t alignment) {
 
 }  // namespace
 
-GgufFile::GgufFile(const std::filesystem::path& path) : path_(path), contents_(std::make_shared<MappedFile>(path)) {
+GgufFile::GgufFile(const std::filesystem::path& path, MappedFile::Access access)
+    : path_(path), contents_(std::make_shared<MappedFile>(path, access)) {
   const std::span<const std::byte> bytes = contents_->bytes();
   Cursor cursor(path_, *contents_);
   if (cursor.number<std::uint32_t>() != kMagic) cursor.fail("does not start with \"GGUF\"");

@@ -31,7 +31,7 @@ struct GgufTensor {
 class GgufFile {
  public:
   /// Throws Error naming the path, the place in the file and what is wrong there.
-  explicit GgufFile(const std::filesystem::path& path);
+  explicit GgufFile(const std::filesystem::path& path, MappedFile::Access access = MappedFile::Access::kByFileSystem);
 
   const std::filesystem::path& path() const { return path_; }
 

@@ -1,5 +1,6 @@
 // A model from a GGUF file.
 #include <algorithm>
+#include <utility>
 
 #include "runtime/model/experts.hpp"
 #include "runtime/model/gguf.hpp"
@@ -28,6 +29,7 @@ void restore_row_order(Tensor& tensor, std::int64_t head_dim, Model& model) {
   if (tensor.empty()) return;
   Tensor source = tensor;
   if (source.shape.size() == 1) source.shape.push_back(1);
+  fetch(model, source.bytes);
   const auto row_bytes = static_cast<std::size_t>(source.row_bytes());
   auto rows = std::make_shared<std::vector<std::byte>>(source.bytes.size());
   for (std::int64_t row = 0; row < source.rows(); ++row) {
@@ -47,8 +49,8 @@ void restore_row_order(Linear& linear, std::int64_t head_dim, Model& model) {
 
 }  // namespace
 
-Model load_gguf_model(const std::filesystem::path& path) {
-  const GgufFile file(path);
+Model load_gguf_model(const std::filesystem::path& path, Reading reading, std::shared_ptr<LoadProgress> progress) {
+  const GgufFile file(path, access_for(reading));
   const GgufModel description = parse_gguf_config(file);
   Model model;
   model.config = description.config;
@@ -60,15 +62,23 @@ Model load_gguf_model(const std::filesystem::path& path) {
   model.weights = take_weights(tensors, description.names, model.config,
                                has_experts ? stacked_experts(tensors, description.names, model.config)
                                            : dense_mlp(tensors, description.names, model.config));
-  file.contents()->fetch_all();
+  model.files.push_back(file.contents());
+  model.progress = std::move(progress);
+  if (reading == Reading::kStreamed) {
+    model.reader = std::make_shared<WeightReader>(model.files, model.progress);
+  } else {
+    file.contents()->fetch_all();
+  }
   if (description.has_interleaved_heads) {
     for (LayerWeights& layer : model.weights.layers) {
       restore_row_order(layer.q, model.config.head_dim, model);
       restore_row_order(layer.k, model.config.head_dim, model);
     }
   }
-  if (!rope_factors.empty()) divide_rope_frequencies(model.config, rope_factors, path.string());
-  model.files.push_back(file.contents());
+  if (!rope_factors.empty()) {
+    fetch(model, rope_factors.bytes);
+    divide_rope_frequencies(model.config, rope_factors, path.string());
+  }
   return model;
 }
 

@@ -26,6 +26,7 @@ TakeExperts experts_of(const HuggingFaceModel& description, TensorTable& tensors
 /// `norm` with 1 added to each element, as float32 in a buffer of `model`.
 void add_one(Tensor& norm, Model& model) {
   if (norm.empty()) return;
+  fetch(model, norm.bytes);
   std::vector<float> values(static_cast<std::size_t>(norm.columns()));
   dequantize_row(norm, 0, values);
   for (float& value : values) value += 1;
@@ -46,15 +47,22 @@ void add_one_to_norms(Model& model) {
 
 }  // namespace
 
-Model load_hugging_face_model(const std::filesystem::path& path) {
+Model load_hugging_face_model(const std::filesystem::path& path, Reading reading,
+                              std::shared_ptr<LoadProgress> progress) {
   const std::filesystem::path config_path = path / "config.json";
   const Json json = Json::parse(read_file(config_path), nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) throw Error(config_path.string() + ": not valid JSON", "Fetch the file again.");
 
   const HuggingFaceModel description = parse_hugging_face_config(json, config_path.string());
-  Safetensors safetensors = open_safetensors(path);
-  for (const auto& file : safetensors.files) file->fetch_all();
+  Safetensors safetensors = open_safetensors(path, access_for(reading));
   Model model;
+  model.files = safetensors.files;
+  model.progress = std::move(progress);
+  if (reading == Reading::kStreamed) {
+    model.reader = std::make_shared<WeightReader>(model.files, model.progress);
+  } else {
+    for (const auto& file : model.files) file->fetch_all();
+  }
   model.config = description.config;
   model.weights = take_weights(safetensors.tensors, description.names, description.config,
                                experts_of(description, safetensors.tensors, model));
@@ -64,7 +72,6 @@ Model load_hugging_face_model(const std::filesystem::path& path) {
                 "The files are incomplete. Fetch them again.");
   }
   if (description.norms_are_offsets) add_one_to_norms(model);
-  model.files.assign(safetensors.files.begin(), safetensors.files.end());
   return model;
 }
 

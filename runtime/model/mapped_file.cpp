@@ -1,4 +1,4 @@
-// mmap for local files, parallel pread for network file systems.
+// mmap for local files, parallel pread for network file systems and for who asks for it.
 #include "runtime/model/mapped_file.hpp"
 
 #include <fcntl.h>
@@ -71,16 +71,23 @@ bool on_network(int fd) {
 /// What read_range() returns where the file ended early; errno values are positive.
 constexpr int kEndedEarly = -1;
 
-/// Reads [offset, end) of `fd` to the same place in `data`; returns 0, an errno value, or kEndedEarly.
-int read_range(int fd, std::byte* data, std::size_t offset, std::size_t end) {
-  while (offset < end) {
-    const ssize_t count = ::pread(fd, data + offset, end - offset, static_cast<off_t>(offset));
+/// Fills `out` from `offset` on; returns 0, an errno value, or kEndedEarly.
+int read_range(int fd, std::span<std::byte> out, std::size_t offset) {
+  while (!out.empty()) {
+    const ssize_t count = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return errno;
     if (count == 0) return kEndedEarly;
+    out = out.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::size_t>(count);
   }
   return 0;
+}
+
+/// Throws Error unless `result` of one of the functions around here is 0.
+void check_read(const std::filesystem::path& path, int result) {
+  if (result == kEndedEarly) throw Error(path.string() + ": became shorter while it was read", "Fetch the file again.");
+  if (result != 0) fail(path, "read", result);
 }
 
 /// Several threads take the next kReadBytes of [begin, end) each until all is read; returns 0 or the first error.
@@ -89,7 +96,8 @@ int read_in_parallel(int fd, std::byte* data, std::size_t begin, std::size_t end
   std::atomic<int> error{0};
   const auto reader = [&] {
     for (std::size_t offset = 0; error == 0 && (offset = next.fetch_add(kReadBytes)) < end;) {
-      if (const int e = read_range(fd, data, offset, std::min(end, offset + kReadBytes)); e != 0) error = e;
+      const std::size_t size = std::min(end - offset, kReadBytes);
+      if (const int e = read_range(fd, {data + offset, size}, offset); e != 0) error = e;
     }
   };
   std::vector<std::jthread> readers;
@@ -110,37 +118,39 @@ MappedFile::MappedFile(const std::filesystem::path& path, Access access) : path_
   if (status.st_size == 0) throw Error(path.string() + ": the file is empty", "Fetch it again.");
   size_ = static_cast<std::size_t>(status.st_size);
 
-  const bool mapped = access == Access::kByFileSystem && !on_network(fd.get());
+  const bool mapped = access != Access::kRead && !on_network(fd.get());
   void* memory = mapped ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0)
                         : ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) fail(path, mapped ? "map" : "find memory for", errno);
   data_ = static_cast<std::byte*>(memory);
   if (mapped) {
-    ::madvise(memory, size_, MADV_WILLNEED);
+    if (access != Access::kStreamed) ::madvise(memory, size_, MADV_WILLNEED);
     mapping_ = std::make_unique<WatchedMapping>(data_, size_);
-  } else {
-    fd_ = fd.release();
   }
+  fd_ = fd.release();
 }
 
 MappedFile::~MappedFile() {
   mapping_.reset();
   ::munmap(data_, size_);
-  if (fd_ >= 0) ::close(fd_);
+  ::close(fd_);
 }
 
 void MappedFile::fetch(std::size_t end) {
   if (mapping_ != nullptr || end <= fetched_) return;
   // Never less than a whole read, so that a header is not fetched number by number.
   end = std::min(size_, std::max(end, fetched_ + kReadBytes));
-  const int error = read_in_parallel(fd_, data_, fetched_, end);
-  if (error == kEndedEarly) throw Error(path_.string() + ": became shorter while it was read", "Fetch the file again.");
-  if (error != 0) fail(path_, "read", error);
+  check_read(path_, read_in_parallel(fd_, data_, fetched_, end));
   fetched_ = end;
-  if (fetched_ == size_) {
-    ::close(fd_);
-    fd_ = -1;
-  }
+}
+
+void MappedFile::fetch_part(std::span<const std::byte> part) {
+  const auto begin = static_cast<std::size_t>(part.data() - data_);
+  if (mapping_ == nullptr && begin + part.size() > fetched_) read(begin, {data_ + begin, part.size()});
+}
+
+void MappedFile::read(std::size_t offset, std::span<std::byte> out) const {
+  check_read(path_, read_range(fd_, out, offset));
 }
 
 void MappedFile::check() const {

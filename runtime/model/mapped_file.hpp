@@ -18,7 +18,8 @@ class MappedFile {
  public:
   enum class Access {
     kByFileSystem,
-    kRead,  ///< as if the file were on a network
+    kRead,      ///< as if the file were on a network
+    kStreamed,  ///< by file system, for somebody who will read() most of it: nothing is brought in advance
   };
 
   /// Nothing can be relied on in bytes() yet. Throws Error naming the path and the system's reason.
@@ -33,6 +34,12 @@ class MappedFile {
   /// Makes the bytes before `end` available; nothing happens where they are. Throws Error where they cannot be read.
   void fetch(std::size_t end);
   void fetch_all() { fetch(size_); }
+  /// The same for a part of bytes(), without what lies before it.
+  void fetch_part(std::span<const std::byte> part);
+
+  /// Reads the bytes from `offset` on into `out`, which lies anywhere; on any thread. Throws Error where they cannot be
+  /// read, or the file has become shorter.
+  void read(std::size_t offset, std::span<std::byte> out) const;
 
   /// Throws Error where some of the bytes that were used so far could not be read: of a mapped file that shows only
   /// when they are touched. To be asked before results are given out; costs one load from memory.
@@ -48,7 +55,6 @@ class MappedFile {
   std::size_t size_ = 0;
   /// How many bytes were read, where the file is not mapped.
   std::size_t fetched_ = 0;
-  /// Open as long as something remains to be fetched.
   int fd_ = -1;
   std::unique_ptr<WatchedMapping> mapping_;
 };

@@ -1,6 +1,8 @@
 // Which layout a path holds.
 #include "runtime/model/model.hpp"
 
+#include <utility>
+
 #include "base/error.hpp"
 #include "runtime/model/loaders.hpp"
 
@@ -26,8 +28,17 @@ ModelLocation find_model(const std::filesystem::path& path) {
               found.empty() ? "Fetch the model into this folder." : "Name the .gguf file itself.");
 }
 
-Model load_model(const ModelLocation& location) {
-  return location.layout == Layout::kGguf ? load_gguf_model(location.path) : load_hugging_face_model(location.path);
+void fetch(const Model& model, std::span<const std::byte> bytes) {
+  if (model.reader == nullptr) return;
+  for (const auto& file : model.files) {
+    const std::span<const std::byte> all = file->bytes();
+    if (bytes.data() >= all.data() && bytes.data() < all.data() + all.size()) file->fetch_part(bytes);
+  }
+}
+
+Model load_model(const ModelLocation& location, Reading reading, std::shared_ptr<LoadProgress> progress) {
+  return location.layout == Layout::kGguf ? load_gguf_model(location.path, reading, std::move(progress))
+                                          : load_hugging_face_model(location.path, reading, std::move(progress));
 }
 
 }  // namespace gpuinfer::model

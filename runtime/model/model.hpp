@@ -6,9 +6,11 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/model/load_progress.hpp"
 #include "runtime/model/mapped_file.hpp"
 #include "runtime/model/model_config.hpp"
 #include "runtime/model/tensor.hpp"
+#include "runtime/model/weight_reader.hpp"
 
 namespace gpuinfer::model {
 
@@ -55,9 +57,16 @@ struct Model {
   ModelConfig config;
   Weights weights;
   /// What the weights point into: the files, and copies of what had to be rearranged.
-  std::vector<std::shared_ptr<const MappedFile>> files;
+  std::vector<std::shared_ptr<MappedFile>> files;
   std::vector<std::shared_ptr<const std::vector<std::byte>>> buffers;
+  /// Where they are streamed: reads the files already.
+  std::shared_ptr<WeightReader> reader;
+  std::shared_ptr<LoadProgress> progress = std::make_shared<LoadProgress>();
 };
+
+/// Makes bytes of a file that is streamed available at their place, before the reader comes to them; nothing happens to
+/// others. For the little that has to be rearranged before the weights are brought to where they are computed with.
+void fetch(const Model& model, std::span<const std::byte> bytes);
 
 /// How a model lies on disk.
 enum class Layout { kGguf, kHuggingFace };
@@ -72,9 +81,15 @@ struct ModelLocation {
 /// Error that says what was looked for and what is there.
 ModelLocation find_model(const std::filesystem::path& path);
 
+enum class Reading {
+  kWhole,     ///< all weights can be used when the model is loaded
+  kStreamed,  ///< they come by way of Model::reader, for a backend that puts them somewhere else
+};
+
 /// Reads settings and maps weights; every size and offset is checked against the file before it is used, and a model
 /// that cannot be computed is refused, with the reason, before any weight is read. Throws Error naming the file and the
 /// tensor.
-Model load_model(const ModelLocation& location);
+Model load_model(const ModelLocation& location, Reading reading = Reading::kWhole,
+                 std::shared_ptr<LoadProgress> progress = std::make_shared<LoadProgress>());
 
 }  // namespace gpuinfer::model

@@ -83,8 +83,9 @@ void add_tensor(TensorTable& tensors, const std::filesystem::path& file, const s
 }
 
 /// Adds the tensors of one file, those in `wanted` only where that is given.
-void add_file(Safetensors& all, const std::filesystem::path& file, const std::set<std::string>* wanted) {
-  const auto contents = std::make_shared<MappedFile>(file);
+void add_file(Safetensors& all, const std::filesystem::path& file, const std::set<std::string>* wanted,
+              MappedFile::Access access) {
+  const auto contents = std::make_shared<MappedFile>(file, access);
   const std::span<const std::byte> bytes = contents->bytes();
   std::uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes) fail(file, "too short for a safetensors file");
@@ -131,12 +132,12 @@ std::map<std::string, std::set<std::string>> read_index(const std::filesystem::p
 
 }  // namespace
 
-Safetensors open_safetensors(const std::filesystem::path& folder) {
+Safetensors open_safetensors(const std::filesystem::path& folder, MappedFile::Access access) {
   Safetensors all{TensorTable(folder), {}};
   if (std::filesystem::exists(folder / kIndexName)) {
-    for (const auto& [file, names] : read_index(folder / kIndexName)) add_file(all, folder / file, &names);
+    for (const auto& [file, names] : read_index(folder / kIndexName)) add_file(all, folder / file, &names, access);
   } else {
-    add_file(all, folder / "model.safetensors", nullptr);
+    add_file(all, folder / "model.safetensors", nullptr, access);
   }
   return all;
 }

@@ -20,6 +20,7 @@ struct Safetensors {
 /// model.safetensors.index.json names, from the files that it names (the index is the truth: gpt-oss numbers its three
 /// shards "of-00002"), or else all of model.safetensors. Every length and offset is checked against its file. Throws
 /// Error naming file and tensor.
-Safetensors open_safetensors(const std::filesystem::path& folder);
+Safetensors open_safetensors(const std::filesystem::path& folder,
+                             MappedFile::Access access = MappedFile::Access::kByFileSystem);
 
 }  // namespace gpuinfer::model

@@ -98,6 +98,11 @@ std::int64_t Tensor::columns() const { return shape.empty() ? 1 : shape.back(); 
 
 std::int64_t Tensor::row_bytes() const { return columns() / block_elements(type) * block_bytes(type); }
 
+std::int64_t Tensor::stored_bytes() const {
+  if (empty()) return 0;
+  return rows() * (row_bytes() + (scales.empty() ? 0 : std::ssize(row_scales(0))));
+}
+
 std::span<const std::byte> Tensor::row(std::int64_t index) const {
   return bytes.subspan(static_cast<std::size_t>(index * row_step * row_bytes()), static_cast<std::size_t>(row_bytes()));
 }

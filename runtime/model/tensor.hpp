@@ -65,6 +65,8 @@ struct Tensor {
   /// The last dimension.
   std::int64_t columns() const;
   std::int64_t row_bytes() const;
+  /// What it takes in its file, scales included.
+  std::int64_t stored_bytes() const;
   std::span<const std::byte> row(std::int64_t index) const;
   /// The scales of a row: [columns / 32].
   std::span<const std::byte> row_scales(std::int64_t index) const;

@@ -49,8 +49,9 @@ class Packer {
     size_ += (packed.bytes_needed() + kAlignment - 1) / kAlignment * kAlignment;
   }
 
-  HugeBuffer pack(ThreadPool& pool) const {
+  HugeBuffer pack(ThreadPool& pool, model::LoadProgress& progress) const {
     HugeBuffer memory(size_);
+    for (const Item& item : items_) progress.total_bytes += item.tensor->stored_bytes();
     for (const Item& item : items_) {
       const auto bytes = memory.bytes().subspan(item.offset, item.packed->bytes_needed());
       item.packed->bytes = bytes;
@@ -58,6 +59,10 @@ class Packer {
         const std::int64_t row = group * item.packed->group_rows;
         check_finite(*item.tensor, row, std::min(row + item.packed->group_rows, item.packed->rows));
         pack_groups(*item.tensor, *item.packed, group, group + 1, bytes);
+        const auto stored_before = [&](std::int64_t groups) {
+          return item.tensor->stored_bytes() * groups / item.packed->groups();
+        };
+        progress.loaded_bytes += stored_before(group + 1) - stored_before(group);
       });
     }
     return memory;
@@ -81,7 +86,8 @@ PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
   packed.config = model.config;
   packed.embedding = model.weights.embedding;
   packed.norm = to_floats(model.weights.norm);
-  packed.files = model.files;
+  for (const auto& file : model.files) file->fetch_all();  // Where they were to be streamed to another backend.
+  packed.files.assign(model.files.begin(), model.files.end());
 
   Packer packer;
   packed.layers.resize(model.weights.layers.size());
@@ -108,7 +114,7 @@ PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
     }
   }
   packer.add(model.weights.lm_head, packed.lm_head);
-  packed.memory = packer.pack(pool);
+  packed.memory = packer.pack(pool, *model.progress);
   if (packed.embedding.bytes.data() != model.weights.lm_head.bytes.data()) {
     for_each_group(pool, packed.embedding.rows(),
                    [&](std::int64_t row) { check_finite(packed.embedding, row, row + 1); });

@@ -38,6 +38,7 @@ GPU_DEVICE float gated(model::Activation activation, float gate, float up, float
   return 0;
 }
 
+// budget: 32 registers
 GPU_KERNEL(kThreads) activate_kernel(const GatedActivation step) {
   const std::int64_t i = std::int64_t{ptx::block_x()} * kThreads + ptx::thread_index();
   if (i >= step.tokens * step.intermediate_size) return;

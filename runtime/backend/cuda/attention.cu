@@ -22,18 +22,15 @@ constexpr int kMergeThreads = kQueries * ptx::kWarpLanes;
 constexpr int kMaximumHeadDim = 256;
 
 /// Hands `store` what the lane has of a row's sums: the dimension, and the eight numbers from there on.
-template <int kHeadDim, int kDims, typename Store>
-GPU_DEVICE void for_each_eight(const Sums<kDims>& sums, int row, int begin, const Store& store) {
+template <int kHeadDim, typename Store>
+GPU_DEVICE void for_each_eight(const Sums& sums, int row, int begin, const Store& store) {
   GPU_UNROLL
-  for (int chunk = 0; chunk < kDims / kValueDims; ++chunk) {
+  for (int column = 0; column < 2; ++column) {
+    const int dim = begin + (ptx::lane_index() % kKeyLanes * 2 + column) * kLoadDims;
+    float eight[kLoadDims];
     GPU_UNROLL
-    for (int column = 0; column < 2; ++column) {
-      const int dim = begin + chunk * kValueDims + (ptx::lane_index() % kKeyLanes * 2 + column) * kLoadDims;
-      float eight[kLoadDims];
-      GPU_UNROLL
-      for (int j = 0; j < kLoadDims; ++j) eight[j] = sums[chunk * kLoadDims + j].values[2 * row + column];
-      if (dim < kHeadDim) store(dim, eight);
-    }
+    for (int j = 0; j < kLoadDims; ++j) eight[j] = sums[j].values[2 * row + column];
+    if (dim < kHeadDim) store(dim, eight);
   }
 }
 
@@ -43,11 +40,9 @@ GPU_DEVICE std::int64_t partial_row(const Attention& step, std::int64_t partial,
 }
 
 /// Keeps one row's part of one segment for merge_kernel().
-template <int kHeadDim, int kDims>
-GPU_DEVICE void store_partial(const Attention& step, std::int64_t place, const Softmax& softmax,
-                              const Sums<kDims>& sums, int row, int begin) {
-  step.partial_softmaxes[place] = softmax;
-  for_each_eight<kHeadDim, kDims>(sums, row, begin, [&](int dim, const float* eight) {
+template <int kHeadDim>
+GPU_DEVICE void store_partial(const Attention& step, std::int64_t place, const Sums& sums, int row, int begin) {
+  for_each_eight<kHeadDim>(sums, row, begin, [&](int dim, const float* eight) {
     float* out = step.partial_sums + place * kHeadDim + dim;
     ptx::store_16_bytes<float>(out, {eight[0], eight[1], eight[2], eight[3]});
     ptx::store_16_bytes<float>(out + 4, {eight[4], eight[5], eight[6], eight[7]});
@@ -55,21 +50,33 @@ GPU_DEVICE void store_partial(const Attention& step, std::int64_t place, const S
 }
 
 GPU_DEVICE float finish(const Attention& step, const Query& query, const Softmax& softmax) {
-  return finish(softmax, step.sinks == nullptr ? nullptr : step.sinks + query.head);
+  return finish(softmax, step.sinks == nullptr ? nullptr : step.sinks + query.row % static_cast<int>(step.heads));
 }
 
-template <int kHeadDim, int kDims>
-GPU_DEVICE void store_result(const Attention& step, const Query& query, const Softmax& softmax, const Sums<kDims>& sums,
-                             int row, int begin) {
-  const float factor = finish(step, query, softmax);
-  for_each_eight<kHeadDim, kDims>(sums, row, begin, [&](int dim, const float* eight) {
+template <int kHeadDim>
+GPU_DEVICE void store_result(const Attention& step, const Query& query, float factor, const Sums& sums, int row,
+                             int begin) {
+  for_each_eight<kHeadDim>(sums, row, begin, [&](int dim, const float* eight) {
     ptx::SixteenBytes<Bfloat16> rounded;
     for (int j = 0; j < kLoadDims; ++j) rounded.values[j] = to_bfloat16(eight[j] * factor);
     ptx::store_16_bytes(step.out + std::int64_t{query.row} * kHeadDim + dim, rounded);
   });
 }
 
+/// What a warp merged so far, each lane's for itself. It lies in shared memory: it is read and written seldom, and
+/// registers are scarce.
+struct Merged {
+  float* sums;         ///< [chunk of dimensions, matrix, value] of the lane, kWarpLanes apart
+  Softmax* softmaxes;  ///< [kRows], kThreads apart
+
+  GPU_DEVICE float& sum(int chunk, int matrix, int value) const {
+    return sums[((chunk * kLoadDims + matrix) * 4 + value) * ptx::kWarpLanes];
+  }
+  GPU_DEVICE Softmax& softmax(int row) const { return softmaxes[row * kThreads]; }
+};
+
 /// Blocks: tiles by kWarps, key/value heads, parts of the head of kDims dimensions. Each part computes the scores anew.
+// budget: 255 registers, 34816 shared bytes, HMMA, LDG.128
 template <int kHeadDim, int kDims>
 GPU_KERNEL_OF_BLOCKS(kThreads, kBlocks)
 attend_kernel(const Attention step) {
@@ -79,52 +86,79 @@ attend_kernel(const Attention step) {
   if (task.first_segment >= task.end_segment) return;
   const Tile tile = tile_of(step, task, ptx::block_y());
   const int begin = ptx::block_z() * kDims;
+  const bool is_whole = task.partial == AttentionTile::kWhole;
 
-  // What was merged so far. A lane's sums lie in shared memory: it reads and writes them seldom, and registers are
-  // scarce.
-  Softmax merged[kRows] = {{.largest = kNoScore, .total = 0}, {.largest = kNoScore, .total = 0}};
   constexpr int kTileSums = kQueries * kDims;
   constexpr int kBlockSums = kWarps * kTileSums;
+  constexpr int kBlockSoftmaxes = kThreads * kRows;
   GPU_SHARED(float, merged_sums, kBlockSums);
-  float* const lane_sums = merged_sums + ptx::warp_index() * kTileSums + ptx::lane_index();
+  GPU_SHARED(Softmax, merged_softmaxes, kBlockSoftmaxes);
+  const Merged merged{.sums = merged_sums + ptx::warp_index() * kTileSums + ptx::lane_index(),
+                      .softmaxes = merged_softmaxes + ptx::thread_index()};
+  for (int row = 0; row < kRows; ++row) merged.softmax(row) = {.largest = kNoScore, .total = 0};
 
-  Sums<kDims> sums;
+  constexpr int kChunks = kDims / kValueDims;
   for (int segment = task.first_segment; segment < task.end_segment; ++segment) {
     Scores scores;
     score<kHeadDim>(step, tile, segment, scores);
     Weights weights;
     Softmax softmax[kRows];
     weigh(step, tile, segment, scores, weights, softmax);
-    add_values<kHeadDim, kDims>(step, tile, segment, weights, begin, sums);
-
+    Rescale rescale[kRows];
+    std::int64_t place[kRows];
     GPU_UNROLL
     for (int row = 0; row < kRows; ++row) {
-      if (task.partial != AttentionTile::kWhole) {
-        const std::int64_t place = partial_row(step, task.partial + segment - task.first_segment, tile.kv_head,
-                                               ptx::lane_index() / kKeyLanes + row * kRowStep);
-        if (tile.exists[row]) store_partial<kHeadDim, kDims>(step, place, softmax[row], sums, row, begin);
-        continue;
+      if (is_whole) {
+        rescale[row] = merge(merged.softmax(row), softmax[row]);
+      } else {
+        place[row] = partial_row(step, task.partial + segment - task.first_segment, tile.kv_head,
+                                 ptx::lane_index() / kKeyLanes + row * kRowStep);
+        if (tile.exists[row]) step.partial_softmaxes[place[row]] = softmax[row];
       }
-      const Rescale rescale = merge(merged[row], softmax[row]);
+    }
+
+    GPU_ROLLED
+    for (int chunk = 0; chunk < kChunks; ++chunk) {
+      const int first_dim = begin + chunk * kValueDims;
+      Sums sums;
+      add_values<kHeadDim>(step, tile, segment, weights, first_dim, sums);
       GPU_UNROLL
-      for (int i = 0; i < kDims / kLoadDims; ++i) {
-        for (int column = 2 * row; column < 2 * row + 2; ++column) {
-          float& sum = sums[i].values[column];
-          float& merged_sum = lane_sums[(i * 4 + column) * ptx::kWarpLanes];
-          sum = merged_sum = rescale(segment > task.first_segment ? merged_sum : 0, sum);
+      for (int row = 0; row < kRows; ++row) {
+        if (!is_whole) {
+          if (tile.exists[row]) store_partial<kHeadDim>(step, place[row], sums, row, first_dim);
+          continue;
+        }
+        GPU_UNROLL
+        for (int i = 0; i < kLoadDims; ++i) {
+          for (int column = 2 * row; column < 2 * row + 2; ++column) {
+            float& sum = merged.sum(chunk, i, column);
+            sum = rescale[row](segment > task.first_segment ? sum : 0, sums[i].values[column]);
+          }
         }
       }
     }
   }
 
-  if (task.partial != AttentionTile::kWhole) return;
-  GPU_UNROLL
-  for (int row = 0; row < kRows; ++row) {
-    if (tile.exists[row]) store_result<kHeadDim, kDims>(step, tile.queries[row], merged[row], sums, row, begin);
+  if (!is_whole) return;
+  float factor[kRows];
+  for (int row = 0; row < kRows; ++row) factor[row] = finish(step, tile.queries[row], merged.softmax(row));
+  GPU_ROLLED
+  for (int chunk = 0; chunk < kChunks; ++chunk) {
+    Sums sums;
+    GPU_UNROLL
+    for (int i = 0; i < kLoadDims; ++i) {
+      for (int column = 0; column < 4; ++column) sums[i].values[column] = merged.sum(chunk, i, column);
+    }
+    GPU_UNROLL
+    for (int row = 0; row < kRows; ++row) {
+      if (!tile.exists[row]) continue;
+      store_result<kHeadDim>(step, tile.queries[row], factor[row], sums, row, begin + chunk * kValueDims);
+    }
   }
 }
 
 /// Blocks: tiles whose segments were computed apart, key/value heads. One warp merges one row.
+// budget: 64 registers
 GPU_KERNEL(kMergeThreads) merge_kernel(const Attention step) {
   constexpr int kLaneDims = kMaximumHeadDim / ptx::kWarpLanes;
   const AttentionTile task = step.merges[ptx::block_x()];

@@ -37,8 +37,7 @@ inline constexpr int kValueDims = kValueLanes * kLoadDims;
 
 /// One query of a tile.
 struct Query {
-  int row;  ///< in Attention::queries and out
-  int head;
+  int row;    ///< in Attention::queries and out
   int first;  ///< position that it sees
   int last;   ///< its own position
 };
@@ -50,7 +49,6 @@ GPU_DEVICE Query query_of(const Attention& step, const AttentionSlice& slice, in
   const int position = slice.position + token;
   const int window = static_cast<int>(step.window);
   return {.row = (slice.first_token + token) * static_cast<int>(step.heads) + head,
-          .head = head,
           .first = window > 0 && position >= window ? position + 1 - window : 0,
           .last = position};
 }
@@ -199,10 +197,9 @@ GPU_DEVICE void weigh(const Attention& step, const Tile& tile, int segment, Scor
   for (int row = 0; row < kRows; ++row) softmax[row].total = quad_sum(softmax[row].total);
 }
 
-/// Sums of a tile's rows over kDims dimensions, as mma leaves them: of each 64 the lane has the 16 that begin at 16 ·
-/// t, number j + 8 · (column % 2) of row column / 2 in the values[column] of matrix j.
-template <int kDims>
-using Sums = ptx::MatrixC[kDims / kLoadDims];
+/// Sums of a tile's rows over kValueDims dimensions, as mma leaves them: the lane has the 16 that begin at 16 · t,
+/// number j + 8 · (column % 2) of row column / 2 in the values[column] of matrix j.
+using Sums = ptx::MatrixC[kLoadDims];
 
 /// Element j of two rows, as mma reads two neighbours along k.
 GPU_DEVICE std::uint32_t element_pair(const Loaded& first, const Loaded& second, int j) {
@@ -212,31 +209,28 @@ GPU_DEVICE std::uint32_t element_pair(const Loaded& first, const Loaded& second,
 }
 
 /// sums = weights · values from the dimension `begin` on.
-template <int kHeadDim, int kDims>
+template <int kHeadDim>
 GPU_DEVICE void add_values(const Attention& step, const Tile& tile, int segment, const Weights& weights, int begin,
-                           Sums<kDims>& sums) {
+                           Sums& sums) {
   const int dim = begin + ptx::lane_index() / kKeyLanes * kLoadDims;
   const int first_row = 2 * (ptx::lane_index() % kKeyLanes);
   for (ptx::MatrixC& sum : sums) sum = {};
   GPU_UNROLL
   for (int page = 0; page < kPages; ++page) {
     const Bfloat16* values = step.values + page_begin<kHeadDim>(step, tile, segment * kPages + page);
+    Loaded rows[4];
     GPU_UNROLL
-    for (int chunk = 0; chunk < kDims / kValueDims; ++chunk) {
-      Loaded rows[4];
-      GPU_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        const int row = first_row + i / 2 * kPageLength / 2 + i % 2;
-        const int position = segment * kSegmentLength + page * kPageLength + row;
-        // What was never written may be NaN, which the weight 0 would not make 0.
-        const bool seen = position >= tile.first && position <= tile.last && chunk * kValueDims + dim < kHeadDim;
-        rows[i] = seen ? load(values + row * kHeadDim + chunk * kValueDims + dim) : Loaded{};
-      }
-      GPU_UNROLL
-      for (int j = 0; j < kLoadDims; ++j) {
-        ptx::multiply_add(sums[chunk * kLoadDims + j], weights[page],
-                          {{element_pair(rows[0], rows[1], j), element_pair(rows[2], rows[3], j)}});
-      }
+    for (int i = 0; i < 4; ++i) {
+      const int row = first_row + i / 2 * kPageLength / 2 + i % 2;
+      const int position = segment * kSegmentLength + page * kPageLength + row;
+      // What was never written may be NaN, which the weight 0 would not make 0.
+      const bool seen = position >= tile.first && position <= tile.last && dim < kHeadDim;
+      rows[i] = seen ? load(values + row * kHeadDim + dim) : Loaded{};
+    }
+    GPU_UNROLL
+    for (int j = 0; j < kLoadDims; ++j) {
+      ptx::multiply_add(sums[j], weights[page],
+                        {{element_pair(rows[0], rows[1], j), element_pair(rows[2], rows[3], j)}});
     }
   }
 }

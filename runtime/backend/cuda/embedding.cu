@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// budget: 32 registers
 GPU_KERNEL(kThreads) embed_kernel(const Embedding step) {
   const std::int64_t token = ptx::block_x();
   const Bfloat16* row = step.table + step.ids[token] * step.hidden_size;

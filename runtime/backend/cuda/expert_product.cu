@@ -36,6 +36,8 @@ GPU_DEVICE TileOutput output_of(const ExpertProduct<Experts>& step, const Expert
 }
 
 /// For few rows of an expert, whose weights' bytes are what takes time.
+// budget <Mxfp4Experts>: 80 registers, 640 shared bytes, HMMA, LDG.128
+// budget <Bfloat16Experts>: 128 registers, 640 shared bytes, HMMA, LDG.128
 template <typename Experts>
 GPU_KERNEL(kProductThreads)
 expert_product_kernel(const ExpertProduct<Experts> step) {
@@ -44,6 +46,12 @@ expert_product_kernel(const ExpertProduct<Experts> step) {
   multiply_tile<1, 1>(weights_of(step, tile.expert), ptx::block_y(), input_of(step, tile), output_of(step, tile));
 }
 
+// budget: 128 registers, HMMA, LDG.128, LDGSTS.128
+// budget <4, Bfloat16Experts>: 128 registers, 8 stack bytes, HMMA, LDG.128, LDGSTS.128
+// Those 8 bytes, on sm_120, are what the compiler pays for staying at 128, which lets two blocks run at a time.
+// budget <4, Mxfp4Experts>: 255 registers, HMMA, LDG.128, LDGSTS.128
+// budget <8, Mxfp4Experts>: 255 registers, HMMA, LDG.128, LDGSTS.128
+// budget <8, Bfloat16Experts>: 255 registers, HMMA, LDG.128, LDGSTS.128
 template <int kTokenTiles, typename Experts>
 GPU_KERNEL(kProductThreads)
 wide_expert_product_kernel(const ExpertProduct<Experts> step) {

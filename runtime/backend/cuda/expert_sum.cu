@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// budget: 40 registers
 GPU_KERNEL(kThreads) add_experts_kernel(const ExpertSum step) {
   const std::int64_t token = ptx::block_x();
   const float* weights = step.weights + token * step.picks;

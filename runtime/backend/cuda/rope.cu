@@ -1,4 +1,4 @@
-// One block prepares one token, one warp a head at a time.
+// A warp prepares one head of one token.
 #include "runtime/backend/cuda/rope.hpp"
 
 #include <cmath>
@@ -14,9 +14,11 @@ namespace gpuinfer::backend::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / ptx::kWarpLanes;
 
 /// The turns are multiplied in double precision, and whole ones dropped before they become float32: at position 131,072
 /// a float32 would be wrong by a hundredth of a radian.
+// budget: 32 registers
 GPU_KERNEL(kThreads) rope_angles_kernel(const RopeAngles step) {
   const std::int64_t half = step.head_dim / 2;
   const std::int64_t token = ptx::block_x();
@@ -48,24 +50,26 @@ GPU_DEVICE void rotate_head(const RotateAndStore& step, std::int64_t token, cons
   }
 }
 
+/// Blocks: tokens, heads by kWarps.
+// budget: 64 registers
 GPU_KERNEL(kThreads) rotate_and_store_kernel(const RotateAndStore step) {
   const std::int64_t token = ptx::block_x();
+  const std::int64_t i = ptx::block_y() * kWarps + ptx::warp_index();
+  const std::int64_t all_heads = step.heads + 2 * step.kv_heads;
+  if (i >= all_heads) return;
   const std::int64_t slot = step.slots[token];
   const auto cached = [&](Bfloat16* cache, std::int64_t kv_head) {
     const std::int64_t row = (slot / kPageTokens * step.kv_heads + kv_head) * kPageTokens + slot % kPageTokens;
     return cache + row * step.head_dim;
   };
-  const std::int64_t all_heads = step.heads + 2 * step.kv_heads;
-  for (std::int64_t i = ptx::warp_index(); i < all_heads; i += ptx::block_warps()) {
-    const float* head = step.qkv + (token * all_heads + i) * step.head_dim;
-    if (i < step.heads) {
-      rotate_head(step, token, head, step.q_norm, step.queries + (token * step.heads + i) * step.head_dim);
-    } else if (i < step.heads + step.kv_heads) {
-      rotate_head(step, token, head, step.k_norm, cached(step.keys, i - step.heads));
-    } else {
-      Bfloat16* value = cached(step.values, i - step.heads - step.kv_heads);
-      for (std::int64_t d = ptx::lane_index(); d < step.head_dim; d += ptx::kWarpLanes) value[d] = to_bfloat16(head[d]);
-    }
+  const float* head = step.qkv + (token * all_heads + i) * step.head_dim;
+  if (i < step.heads) {
+    rotate_head(step, token, head, step.q_norm, step.queries + (token * step.heads + i) * step.head_dim);
+  } else if (i < step.heads + step.kv_heads) {
+    rotate_head(step, token, head, step.k_norm, cached(step.keys, i - step.heads));
+  } else {
+    Bfloat16* value = cached(step.values, i - step.heads - step.kv_heads);
+    for (std::int64_t d = ptx::lane_index(); d < step.head_dim; d += ptx::kWarpLanes) value[d] = to_bfloat16(head[d]);
   }
 }
 
@@ -76,7 +80,9 @@ void compute_rope_angles(const RopeAngles& step, Stream stream) {
 }
 
 void rotate_and_store(const RotateAndStore& step, Stream stream) {
-  ptx::launch("rotate_and_store", rotate_and_store_kernel, {.x = step.tokens, .threads = kThreads}, stream, step);
+  const std::int64_t all_heads = step.heads + 2 * step.kv_heads;
+  ptx::launch("rotate_and_store", rotate_and_store_kernel,
+              {.x = step.tokens, .y = (all_heads + kWarps - 1) / kWarps, .threads = kThreads}, stream, step);
 }
 
 }  // namespace gpuinfer::backend::cuda

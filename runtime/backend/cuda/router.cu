@@ -83,6 +83,7 @@ GPU_DEVICE int for_each_pick_of(const Routing& step, int expert, Visit visit) {
   return count;
 }
 
+// budget: 64 registers, 4096 shared bytes
 GPU_KERNEL(kThreads) route_kernel(const Routing step) {
   GPU_SHARED(int, counts, kMaximumExperts);
   const auto experts = static_cast<int>(step.experts);

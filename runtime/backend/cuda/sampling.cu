@@ -271,6 +271,7 @@ GPU_DEVICE float edited(float logit, const LogitEdit& edit, const SampledRow& pa
   return logit;
 }
 
+// budget: 64 registers, 8704 shared bytes
 GPU_KERNEL(kThreads) sample_kernel(const Sampling step) {
   GPU_SHARED(std::uint64_t, bins, kBins);
   GPU_SHARED(std::uint64_t, sums, kWarps);

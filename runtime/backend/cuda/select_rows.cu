@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
+// budget: 40 registers
 GPU_KERNEL(kThreads) select_rows_kernel(const SelectRows step) {
   const Bfloat16* from = step.x + step.rows[ptx::block_x()] * step.columns;
   Bfloat16* out = step.out + ptx::block_x() * step.columns;

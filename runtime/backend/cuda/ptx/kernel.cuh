@@ -17,6 +17,8 @@
 #define GPU_DEVICE __device__ __forceinline__
 /// Before a loop: its body is written out as often as it runs, so that arrays indexed in it can stay in registers.
 #define GPU_UNROLL _Pragma("unroll")
+/// Before a loop: its body stays one, so that its rounds use the same registers.
+#define GPU_ROLLED _Pragma("unroll 1")
 /// `type name[count]`, one for the block, aligned to 16 bytes.
 #define GPU_SHARED(type, name, count) __shared__ alignas(16) type name[count]
 
@@ -28,6 +30,7 @@
 #define GPU_KERNEL_OF_BLOCKS(threads, blocks) inline void
 #define GPU_DEVICE inline
 #define GPU_UNROLL
+#define GPU_ROLLED
 #define GPU_SHARED(type, name, count)                                                              \
   type* const name = [] {                                                                          \
     static const char variable = 0;                                                                \

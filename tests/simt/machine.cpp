@@ -75,9 +75,9 @@ void under_schedules(const std::function<void()>& test) {
 }
 
 void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t dynamic_shared_bytes,
-            const std::function<void()>& thread) {
+            const std::any& arguments, const std::function<void()>& thread) {
   if (recording() != nullptr) {
-    recording()->push_back([=] { launch(kernel, grid, threads, dynamic_shared_bytes, thread); });
+    recording()->push_back([=] { launch(kernel, grid, threads, dynamic_shared_bytes, arguments, thread); });
     return;
   }
   if (threads == 0 || threads > kMaximumThreads || threads % kLanes != 0) {

@@ -1,6 +1,7 @@
 // What the host twins of this folder ask of the GPU that tests/simt plays: nothing else of it is known here.
 #pragma once
 
+#include <any>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,9 +26,10 @@ using Words = std::array<std::uint32_t, 8>;
 using Place = std::source_location;
 
 /// Runs `thread` as every thread of every block of the grid. Throws Failure, which names the kernel, the block and the
-/// thread, where one of them does what a GPU would not forgive.
+/// thread, where one of them does what a GPU would not forgive. `arguments` is the std::tuple of those of the kernel,
+/// for a GPU that looks at launches instead of running them (bench/gpu).
 void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t dynamic_shared_bytes,
-            const std::function<void()>& thread);
+            const std::any& arguments, const std::function<void()>& thread);
 
 // Below: for the thread that runs.
 

@@ -12,6 +12,8 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #else
+#include <tuple>
+
 #include "runtime/backend/cuda/ptx/host_twin.hpp"
 #endif
 
@@ -59,7 +61,8 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
 #else
   static_cast<void>(stream);
   simt::launch(name, {static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)},
-               static_cast<unsigned>(grid.threads), grid.dynamic_shared_bytes, [=] { kernel(arguments...); });
+               static_cast<unsigned>(grid.threads), grid.dynamic_shared_bytes, std::tuple(arguments...),
+               [=] { kernel(arguments...); });
 #endif
 }
 

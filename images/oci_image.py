@@ -37,6 +37,7 @@ class Image:
     entrypoint: list[str]
     user: str = ""
     ports: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
 
@@ -51,7 +52,7 @@ def write_image(image: Image, archive: pathlib.Path) -> int:
         "created": EPOCH,
         "config": {
             "Entrypoint": image.entrypoint,
-            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+            "Env": [f"{name}={value}" for name, value in ({"PATH": "/usr/local/bin:/usr/bin:/bin"} | image.environment).items()],
             "WorkingDir": "/",
             "User": image.user,
             "ExposedPorts": {port: {} for port in image.ports},

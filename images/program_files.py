@@ -21,12 +21,12 @@ nonroot:x:{USER_ID}:
 """
 
 
-def program_files(program: pathlib.Path) -> list[Entry]:
+def program_files(program: pathlib.Path, libraries: list[str]) -> list[Entry]:
     """`program` becomes /usr/bin/<name>, stripped; every library stands where the dynamic loader looked for it on this machine."""
     return [
         Entry(f"usr/bin/{program.name}", stripped(program), 0o755),
-        *(Entry(library, pathlib.Path(library).read_bytes(), 0o755) for library in shared_libraries(program)),
-        Entry("etc/ssl/certs/ca-certificates.crt", CERTIFICATES.read_bytes()),
+        *(Entry(library, pathlib.Path(library).read_bytes(), 0o755) for library in libraries),
+        Entry(str(CERTIFICATES), CERTIFICATES.read_bytes()),
         Entry("etc/passwd", PASSWD.encode()),
         Entry("etc/group", GROUP.encode()),
         Entry("etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n"),

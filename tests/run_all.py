@@ -94,7 +94,7 @@ def parts(soak_seconds=SOAK_SECONDS):
         Part("fuzz", "libFuzzer on what reads foreign bytes, for a bounded time", [["scripts/build", "fuzz"], pytest("tests/fuzz")], count_pytest),
         Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
              [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
-              pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime")], count_pytest),
+              pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime", "tests/images")], count_pytest),
         Part("e2e", "a real Kubernetes, from install to chat to delete",
              [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
               ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),

@@ -82,11 +82,11 @@ class Packer {
 }  // namespace
 
 PackedModel pack_model(const model::Model& model, ThreadPool& pool) {
+  for (const auto& file : model.files) file->fetch_all();  // Where they were to be streamed to another backend.
   PackedModel packed;
   packed.config = model.config;
   packed.embedding = model.weights.embedding;
   packed.norm = to_floats(model.weights.norm);
-  for (const auto& file : model.files) file->fetch_all();  // Where they were to be streamed to another backend.
   packed.files.assign(model.files.begin(), model.files.end());
 
   Packer packer;

@@ -13,6 +13,17 @@
 namespace gpuinfer::backend::cuda {
 namespace {
 
+/// Row `index` of `tensor` as bfloat16; `values` is memory for a row.
+void write_row(const model::Tensor& tensor, std::int64_t index, std::span<float> values, std::span<Bfloat16> out) {
+  check_finite(tensor, index, index + 1);
+  if (tensor.type == model::DataType::kBF16) {
+    std::ranges::copy(tensor.row(index), std::as_writable_bytes(out).begin());
+    return;
+  }
+  dequantize_row(tensor, index, values);
+  std::ranges::transform(values, out.begin(), round_to_bfloat16);
+}
+
 /// Announces every array of a model.
 class Announcer {
  public:
@@ -20,27 +31,38 @@ class Announcer {
 
   /// The tensors' elements, one tensor after the other; nothing where they are empty.
   void vector(const float*& place, const std::vector<const model::Tensor*>& tensors) {
-    std::int64_t size = 0;
-    for (const model::Tensor* tensor : tensors) size += tensor->empty() ? 0 : tensor->columns();
-    if (size == 0) return;
-    upload_.add<float>(place, 1, size, [tensors](std::int64_t, std::span<float> out) {
-      for (const model::Tensor* tensor : tensors) {
-        check_finite(*tensor);
-        const auto count = static_cast<std::size_t>(tensor->columns());
-        dequantize_row(*tensor, 0, out.first(count));
-        out = out.subspan(count);
+    bool placed = false;
+    for (const model::Tensor* tensor : tensors) {
+      if (tensor->empty()) continue;
+      RowSource source{.bytes = [tensor](std::int64_t) { return tensor->row(0); }};
+      const WeightUpload::Fill<float> fill = [tensor](std::int64_t, std::int64_t, std::span<float> out,
+                                                      const ShiftedBytes& shifted) {
+        const model::Tensor here = shifted(*tensor);
+        check_finite(here);
+        dequantize_row(here, 0, out);
+      };
+      if (placed) {
+        upload_.add_behind<float>(1, tensor->columns(), std::move(source), fill);
+      } else {
+        upload_.add<float>(place, 1, tensor->columns(), std::move(source), fill);
       }
-    });
+      placed = true;
+    }
   }
 
   void matrix(const Bfloat16*& place, const StackedRows& rows) {
-    upload_.add<Bfloat16>(place, rows.count(), rows.columns(), [rows](std::int64_t row, std::span<Bfloat16> out) {
-      const auto [tensor, index] = rows[row];
-      check_finite(tensor, index, index + 1);
-      std::vector<float> values(out.size());
-      dequantize_row(tensor, index, values);
-      std::ranges::transform(values, out.begin(), round_to_bfloat16);
-    });
+    const std::int64_t columns = rows.columns();
+    upload_.add<Bfloat16>(
+        place, rows.count(), columns,
+        {.bytes = [rows](std::int64_t row) { return rows[row].tensor.row(rows[row].index); }},
+        [rows, columns](std::int64_t begin, std::int64_t end, std::span<Bfloat16> out, const ShiftedBytes& shifted) {
+          std::vector<float> values(static_cast<std::size_t>(columns));
+          for_each_row(rows, begin, end, shifted,
+                       [&](std::int64_t row, const model::Tensor& tensor, std::int64_t index) {
+                         write_row(tensor, index, values,
+                                   out.subspan(static_cast<std::size_t>((row - begin) * columns), values.size()));
+                       });
+        });
   }
 
   /// The layers' rows one after the other. All have a bias, or none has.
@@ -92,9 +114,12 @@ class Announcer {
   }
 
   void rope(const double*& place, const model::Rope& rope) {
-    upload_.add<double>(place, 1, std::ssize(rope.inverse_frequencies), [&rope](std::int64_t, std::span<double> out) {
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = rope.inverse_frequencies[i] / (2 * std::numbers::pi);
-    });
+    upload_.add<double>(place, 1, std::ssize(rope.inverse_frequencies), {},
+                        [&rope](std::int64_t, std::int64_t, std::span<double> out, const ShiftedBytes&) {
+                          for (std::size_t i = 0; i < out.size(); ++i) {
+                            out[i] = rope.inverse_frequencies[i] / (2 * std::numbers::pi);
+                          }
+                        });
   }
 
  private:
@@ -112,31 +137,89 @@ class Announcer {
     return stack;
   }
 
+  /// Calls use(row, tensor, index) for rows [begin, end), each with its tensor, shifted, and its index there.
+  template <typename Use>
+  static void for_each_row(const StackedRows& rows, std::int64_t begin, std::int64_t end, const ShiftedBytes& shifted,
+                           const Use& use) {
+    const model::Tensor* source = nullptr;
+    model::Tensor here;
+    for (std::int64_t row = begin; row < end; ++row) {
+      const auto [tensor, index] = rows[row];
+      if (&tensor != source) here = shifted(tensor);
+      source = &tensor;
+      use(row, here, index);
+    }
+  }
+
   /// A tile of an expert's rows at a time.
   void mxfp4(Mxfp4Experts& place, std::int64_t experts, const StackedRows& rows) {
     const Mxfp4Matrix expert{.rows = rows.count() / experts, .columns = rows.columns()};
     const Mxfp4Matrix tile{.rows = Mxfp4Matrix::kTileRows, .columns = rows.columns()};
-    const auto for_each_row = [rows, expert](std::int64_t index, const auto& pack) {
-      const std::int64_t begin = index % expert.tiles() * Mxfp4Matrix::kTileRows;
-      const std::int64_t end = std::min(begin + Mxfp4Matrix::kTileRows, expert.rows);
-      for (std::int64_t row = begin; row < end; ++row) {
-        const auto [tensor, tensor_row] = rows[index / expert.tiles() * expert.rows + row];
-        check_finite(tensor, tensor_row, tensor_row + 1);
-        pack(row - begin, Mxfp4Row(tensor, tensor_row));
-      }
+    const auto add = [&](const std::uint32_t*& words, std::int64_t words_of_tile, const auto& bytes_of_row,
+                         const auto& pack) {
+      upload_.add<std::uint32_t>(
+          words, experts * expert.tiles(), words_of_tile,
+          {.bytes =
+               [rows, expert, bytes_of_row](std::int64_t index) {
+                 const auto [begin, end] = rows_of_tile(expert, index);
+                 return span_of(rows, begin, end, bytes_of_row);
+               },
+           .own_bytes = std::ssize(bytes_of_row(*rows.tensors().front(), 0)) * Mxfp4Matrix::kTileRows},
+          [=](std::int64_t first, std::int64_t last, std::span<std::uint32_t> out, const ShiftedBytes& shifted) {
+            for (std::int64_t index = first; index < last; ++index) {
+              const auto [begin, end] = rows_of_tile(expert, index);
+              const auto words_out = out.subspan(static_cast<std::size_t>((index - first) * words_of_tile),
+                                                 static_cast<std::size_t>(words_of_tile));
+              if (end - begin < Mxfp4Matrix::kTileRows) std::ranges::fill(words_out, 0);
+              for_each_row(rows, begin, end, shifted,
+                           [&, begin = begin](std::int64_t row, const model::Tensor& tensor, std::int64_t in_tensor) {
+                             pack(row - begin, tensor, in_tensor, words_out);
+                           });
+            }
+          });
     };
-    upload_.add<std::uint32_t>(place.words, experts * expert.tiles(), tile.words(),
-                               [=](std::int64_t index, std::span<std::uint32_t> out) {
-                                 for_each_row(index, [&](std::int64_t row, const Mxfp4Row& from) {
-                                   pack_mxfp4_numbers(tile, row, from.blocks(), out);
-                                 });
-                               });
-    upload_.add<std::uint32_t>(place.scales, experts * expert.tiles(), tile.scale_words(),
-                               [=](std::int64_t index, std::span<std::uint32_t> out) {
-                                 for_each_row(index, [&](std::int64_t row, const Mxfp4Row& from) {
-                                   pack_mxfp4_scales(tile, row, from.scales(), out);
-                                 });
-                               });
+    add(
+        place.words, tile.words(), [](const model::Tensor& tensor, std::int64_t row) { return tensor.row(row); },
+        [tile](std::int64_t row, const model::Tensor& tensor, std::int64_t index, std::span<std::uint32_t> out) {
+          pack_mxfp4_numbers(tile, row, Mxfp4Row(tensor, index).blocks(), out);
+        });
+    add(place.scales, tile.scale_words(), scales_of_row,
+        [tile](std::int64_t row, const model::Tensor& tensor, std::int64_t index, std::span<std::uint32_t> out) {
+          check_finite(tensor, index, index + 1);
+          pack_mxfp4_scales(tile, row, Mxfp4Row(tensor, index).scales(), out);
+        });
+  }
+
+  struct Range {
+    std::int64_t begin, end;
+  };
+
+  /// Rows of all experts, one expert after the other.
+  static Range rows_of_tile(const Mxfp4Matrix& expert, std::int64_t index) {
+    const std::int64_t first = index / expert.tiles() * expert.rows;
+    const std::int64_t begin = index % expert.tiles() * Mxfp4Matrix::kTileRows;
+    return {first + begin, first + std::min(begin + Mxfp4Matrix::kTileRows, expert.rows)};
+  }
+
+  /// What holds the bytes of rows [begin, end).
+  template <typename BytesOfRow>
+  static std::span<const std::byte> span_of(const StackedRows& rows, std::int64_t begin, std::int64_t end,
+                                            const BytesOfRow& bytes_of_row) {
+    const std::byte* first = nullptr;
+    const std::byte* last = nullptr;
+    const bool one_tensor = &rows[begin].tensor == &rows[end - 1].tensor;
+    for (std::int64_t row = begin; row < end; row += one_tensor ? std::max<std::int64_t>(1, end - 1 - begin) : 1) {
+      const auto [tensor, index] = rows[row];
+      const std::span<const std::byte> bytes = bytes_of_row(tensor, index);
+      first = first == nullptr ? bytes.data() : std::min(first, bytes.data());
+      last = std::max(last, bytes.data() + bytes.size());
+    }
+    return {first, last};
+  }
+
+  /// Of ggml's blocks the scale is the first byte of each.
+  static std::span<const std::byte> scales_of_row(const model::Tensor& tensor, std::int64_t row) {
+    return tensor.type == model::DataType::kMxfp4 ? tensor.row_scales(row) : tensor.row(row);
   }
 
   WeightUpload& upload_;
@@ -199,7 +282,7 @@ DeviceModel upload_model(const model::Model& model, ThreadPool& pool, Queue& que
   DeviceModel device;
   WeightUpload upload;
   announce_model(model, device, upload);
-  device.memory = upload.upload(pool, queue);
+  device.memory = upload.upload(model, pool, queue);
   if (has_tied_head(model.weights)) device.lm_head.weight = device.embedding;
   for (const auto& file : model.files) file->check();
   return device;

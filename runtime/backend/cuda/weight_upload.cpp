@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
+#include <tuple>
 
 #include "runtime/backend/first_error.hpp"
 
@@ -9,34 +11,128 @@ namespace gpuinfer::backend::cuda {
 namespace {
 
 /// Of each of the two buffers: one is filled while the other is under way.
-constexpr std::size_t kStagingBytes = std::size_t{16} << 20;
+constexpr std::size_t kStagingBytes = std::size_t{32} << 20;
+/// Of a run: enough of them for all threads, and each long enough for a copy across PCIe.
+constexpr std::size_t kRunBytes = std::size_t{512} << 10;
+/// What may lie unused between two rows of a run.
+constexpr std::ptrdiff_t kGapBytes = 4096;
+
+/// True where `next` goes on behind `bytes`.
+bool follows(std::span<const std::byte> bytes, std::span<const std::byte> next) {
+  const auto gap = next.data() - (bytes.data() + bytes.size());
+  return next.data() >= bytes.data() && gap <= kGapBytes;
+}
+
+std::span<const std::byte> join(std::span<const std::byte> bytes, std::span<const std::byte> next) {
+  return {bytes.data(), std::max(bytes.data() + bytes.size(), next.data() + next.size())};
+}
+
+/// Copies must not outlive the memory that they are made from, whatever is thrown meanwhile.
+class WaitAtEnd {
+ public:
+  explicit WaitAtEnd(Queue& queue) : queue_(queue) {}
+  ~WaitAtEnd() {
+    try {
+      queue_.wait();
+    } catch (const Error&) {
+      // What is thrown already says more.
+    }
+  }
+  WaitAtEnd(const WaitAtEnd&) = delete;
+  WaitAtEnd& operator=(const WaitAtEnd&) = delete;
+
+ private:
+  Queue& queue_;
+};
 
 }  // namespace
 
-DeviceArray<std::byte> WeightUpload::upload(ThreadPool& pool, Queue& queue) const {
+std::vector<WeightUpload::Run> WeightUpload::runs(const model::Model& model) const {
+  std::vector<Run> runs;
+  for (const Array& array : arrays_) {
+    const auto most_rows = static_cast<std::int64_t>(std::max<std::size_t>(1, kRunBytes / array.row_bytes));
+    Run run{.array = &array, .begin = 0, .end = 0, .source = {}};
+    for (std::int64_t row = 0; row < array.rows; ++row) {
+      const std::span<const std::byte> source =
+          array.source.bytes ? array.source.bytes(row) : std::span<const std::byte>{};
+      if (run.end > run.begin && run.end - run.begin < most_rows && follows(run.source, source)) {
+        run.source = join(run.source, source);
+      } else {
+        if (run.end > run.begin) runs.push_back(run);
+        run = {.array = &array, .begin = row, .end = row, .source = source};
+      }
+      ++run.end;
+      run.file_bytes += array.source.own_bytes > 0 ? array.source.own_bytes : std::ssize(source);
+    }
+    if (run.end > run.begin) runs.push_back(run);
+  }
+  if (model.reader != nullptr) {
+    for (Run& run : runs) {
+      const auto position = model.reader->position(run.source.data());
+      if (!position) continue;
+      if (run.source.size() > model.reader->limit()) {
+        fetch(model, run.source);
+        continue;
+      }
+      run.first = *position;
+      run.last = *position + run.source.size();
+    }
+  }
+  std::ranges::stable_sort(runs, {}, [](const Run& run) { return std::tuple(run.first, run.source.data()); });
+  return runs;
+}
+
+DeviceArray<std::byte> WeightUpload::upload(const model::Model& model, ThreadPool& pool, Queue& queue) const {
   DeviceArray<std::byte> memory(bytes_);
   std::size_t staging_bytes = std::min(bytes_, kStagingBytes);
-  for (const Array& array : arrays_) staging_bytes = std::max(staging_bytes, array.row_bytes);
+  for (const Array& array : arrays_) {
+    if (array.place) array.place(memory.data() + array.offset);
+    staging_bytes = std::max(staging_bytes, array.row_bytes);
+  }
   const PinnedArray<std::byte> first(staging_bytes);
   const PinnedArray<std::byte> second(staging_bytes);
   std::array staging = {first.span(), second.span()};
+  const WaitAtEnd wait_at_end(queue);
 
-  for (const Array& array : arrays_) {
-    array.place(memory.data() + array.offset);
-    const auto rows_at_once = static_cast<std::int64_t>(staging_bytes / array.row_bytes);
-    for (std::int64_t begin = 0; begin < array.rows; begin += rows_at_once) {
-      const std::int64_t rows = std::min(rows_at_once, array.rows - begin);
-      FirstError error;
-      pool.parallel_for(rows, [&](std::int64_t row) {
-        error.catch_in(
-            [&] { array.fill(begin + row, staging[0].data() + static_cast<std::size_t>(row) * array.row_bytes); });
-      });
-      error.rethrow();
-      queue.wait();  // The other buffer has arrived.
-      queue.upload(memory.data() + array.offset + static_cast<std::size_t>(begin) * array.row_bytes,
-                   staging[0].first(static_cast<std::size_t>(rows) * array.row_bytes));
-      std::swap(staging[0], staging[1]);
+  const std::vector<Run> all = runs(model);
+  model.progress->total_bytes = std::accumulate(all.begin(), all.end(), std::int64_t{0},
+                                                [](std::int64_t sum, const Run& run) { return sum + run.file_bytes; });
+  for (auto next = all.begin(); next != all.end();) {
+    // As many runs as fit into the buffer, and into the ring that they are read into.
+    const auto begin = next;
+    std::vector<std::span<std::byte>> places;
+    std::size_t used = 0;
+    std::uint64_t last = 0;
+    for (; next != all.end() && used + next->bytes() <= staging_bytes; ++next) {
+      const std::uint64_t end = std::max(last, next->last);
+      if (model.reader != nullptr && end - begin->first > model.reader->limit()) break;
+      last = end;
+      places.push_back(staging[0].subspan(used, next->bytes()));
+      used += next->bytes();
     }
+    if (last > 0) model.reader->hold(begin->first, last);
+
+    FirstError error;
+    pool.parallel_for(std::ssize(places), [&](std::int64_t index) {
+      error.catch_in([&] {
+        const Run& run = begin[index];
+        const ShiftedBytes shifted(run.last == 0 ? 0 : model.reader->at(run.first) - run.source.data());
+        run.array->fill(run.begin, run.end, places[static_cast<std::size_t>(index)], shifted);
+      });
+    });
+    error.rethrow();
+    queue.wait();  // The other buffer has arrived.
+    for (auto run = begin; run != next;) {
+      const std::span<std::byte> from = places[static_cast<std::size_t>(run - begin)];
+      const std::size_t to = run->offset();
+      std::size_t size = 0;
+      for (; run != next && run->offset() == to + size; ++run) {
+        size += run->bytes();
+        model.progress->loaded_bytes += run->file_bytes;
+      }
+      queue.upload(memory.data() + to, {from.data(), size});
+    }
+    std::swap(staging[0], staging[1]);
   }
   queue.wait();
   return memory;

@@ -10,33 +10,70 @@
 
 #include "runtime/backend/cpu/thread_pool.hpp"
 #include "runtime/backend/cuda/device.hpp"
+#include "runtime/model/model.hpp"
 
 namespace gpuinfer::backend::cuda {
 
-/// First every array is announced, so that bytes() is known before any is read; then upload() brings them.
+/// What rows of an array are made from: the bytes of a file, as its Tensor shows them.
+struct RowSource {
+  /// The bytes that a row needs lie in this span; on any thread.
+  std::function<std::span<const std::byte>(std::int64_t row)> bytes;
+  /// Of these, those that no other row needs; 0: all.
+  std::int64_t own_bytes = 0;
+};
+
+/// Bytes where they were read to: those that `source` shows at p are at p + offset.
+class ShiftedBytes {
+ public:
+  explicit ShiftedBytes(std::ptrdiff_t offset = 0) : offset_(offset) {}
+  model::Tensor operator()(model::Tensor tensor) const {
+    if (!tensor.bytes.empty()) tensor.bytes = {tensor.bytes.data() + offset_, tensor.bytes.size()};
+    if (!tensor.scales.empty()) tensor.scales = {tensor.scales.data() + offset_, tensor.scales.size()};
+    return tensor;
+  }
+
+ private:
+  std::ptrdiff_t offset_;
+};
+
+/// First every array is announced, so that bytes() is known before any is read; then upload() brings them, in the order
+/// in which they lie in the model's files.
 class WeightUpload {
  public:
-  /// `place` will point to `rows` rows of `columns` elements on the GPU; fill(row, out) writes one of them, in any
-  /// order and on any thread. `place` is kept until upload().
+  /// Fills `out`, rows [begin, end) of the array, with what is made of the tensors that it shifts. On any thread.
   template <typename T>
-  void add(const T*& place, std::int64_t rows, std::int64_t columns,
-           std::function<void(std::int64_t row, std::span<T> out)> fill) {
+  using Fill = std::function<void(std::int64_t begin, std::int64_t end, std::span<T> out, const ShiftedBytes& shifted)>;
+
+  /// `place` will point to `rows` rows of `columns` elements on the GPU. It is kept until upload().
+  template <typename T>
+  void add(const T*& place, std::int64_t rows, std::int64_t columns, RowSource source, Fill<T> fill) {
+    bytes_ = (bytes_ + kAlignment - 1) / kAlignment * kAlignment;
+    add_behind<T>(rows, columns, std::move(source), std::move(fill));
+    arrays_.back().place = [&place](const std::byte* address) { place = reinterpret_cast<const T*>(address); };
+  }
+
+  /// The same, right behind what was added last.
+  template <typename T>
+  void add_behind(std::int64_t rows, std::int64_t columns, RowSource source, Fill<T> fill) {
     const auto row_bytes = static_cast<std::size_t>(columns) * sizeof(T);
+    auto fill_bytes = [fill = std::move(fill)](std::int64_t begin, std::int64_t end, std::span<std::byte> out,
+                                               const ShiftedBytes& shifted) {
+      fill(begin, end, {reinterpret_cast<T*>(out.data()), out.size() / sizeof(T)}, shifted);
+    };
     arrays_.push_back({.rows = rows,
                        .row_bytes = row_bytes,
                        .offset = bytes_,
-                       .fill =
-                           [fill = std::move(fill), columns](std::int64_t row, std::byte* out) {
-                             fill(row, {reinterpret_cast<T*>(out), static_cast<std::size_t>(columns)});
-                           },
-                       .place = [&place](const std::byte* address) { place = reinterpret_cast<const T*>(address); }});
-    bytes_ += (static_cast<std::size_t>(rows) * row_bytes + kAlignment - 1) / kAlignment * kAlignment;
+                       .source = std::move(source),
+                       .fill = std::move(fill_bytes),
+                       .place = {}});
+    bytes_ += static_cast<std::size_t>(rows) * row_bytes;
   }
 
   std::size_t bytes() const { return bytes_; }
 
-  /// The memory that the places point into. Throws OutOfDeviceMemory, and what a fill throws.
-  DeviceArray<std::byte> upload(ThreadPool& pool, Queue& queue) const;
+  /// The memory that the places point into. Tells model.progress. Throws OutOfDeviceMemory, what a fill throws, and
+  /// Error where a file cannot be read.
+  DeviceArray<std::byte> upload(const model::Model& model, ThreadPool& pool, Queue& queue) const;
 
  private:
   static constexpr std::size_t kAlignment = 256;
@@ -45,9 +82,25 @@ class WeightUpload {
     std::int64_t rows;
     std::size_t row_bytes;
     std::size_t offset;
-    std::function<void(std::int64_t, std::byte*)> fill;
+    RowSource source;
+    Fill<std::byte> fill;
     std::function<void(const std::byte*)> place;
   };
+
+  /// Rows that lie one behind the other in a file.
+  struct Run {
+    const Array* array;
+    std::int64_t begin, end;
+    std::span<const std::byte> source;
+    std::int64_t file_bytes = 0;
+    /// Where the source stands in the reader's order: [first, last); nothing is read where both are 0.
+    std::uint64_t first = 0, last = 0;
+
+    std::size_t bytes() const { return static_cast<std::size_t>(end - begin) * array->row_bytes; }
+    std::size_t offset() const { return array->offset + static_cast<std::size_t>(begin) * array->row_bytes; }
+  };
+
+  std::vector<Run> runs(const model::Model& model) const;
 
   std::vector<Array> arrays_;
   std::size_t bytes_ = 0;

@@ -36,8 +36,9 @@ std::vector<float> run(Backend& backend, const FixturePrompt& prompt, std::size_
   return Sequence(kPages / 2, first_page).run(backend, prompt.ids, chunk);
 }
 
-/// Puts the GPU back as it was.
+/// A new GPU, for a test to change and to count on; and another one after it.
 struct ChangedGpu {
+  ChangedGpu() { simt::gpu() = {}; }
   ~ChangedGpu() { simt::gpu() = {}; }
 };
 

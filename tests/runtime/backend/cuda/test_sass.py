@@ -19,6 +19,8 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 KERNELS = REPOSITORY / "runtime" / "backend" / "cuda"
 PROGRAMS = pathlib.Path(os.environ["GPUINFER_BIN"])
+# What ships; and kernels that nothing launches yet, which the linker leaves out.
+FILES = [PROGRAMS / "gpuinfer-server", PROGRAMS.parent / "runtime" / "backend" / "cuda" / "sampling.cu.o"]
 CMAKE = (REPOSITORY / "cmake" / "cuda.cmake").read_text()
 TARGETS = re.search(r"set\(GPUINFER_CUDA_TARGETS ([\d ]+)\)", CMAKE)[1].split()
 LIMITS = ("registers", "shared bytes", "stack bytes")
@@ -109,10 +111,10 @@ def is_off(value):
     return value in ("", "OFF") or value.endswith("NOTFOUND")
 
 
-def cuobjdump(*arguments):
+def cuobjdump(file, *arguments):
     tool = pathlib.Path(cmake_variable("GPUINFER_NVCC")).with_name("cuobjdump")
     path = f"{tool.parent}:{os.environ['PATH']}"  # It calls nvdisasm.
-    return subprocess.run([tool, *arguments, PROGRAMS / "gpuinfer-server"], capture_output=True, text=True, check=True,
+    return subprocess.run([tool, *arguments, file], capture_output=True, text=True, check=True,
                           env=dict(os.environ, PATH=path)).stdout
 
 
@@ -148,7 +150,10 @@ def kernels():
     if is_off(cmake_variable("GPUINFER_CUDA")) or is_off(cmake_variable("GPUINFER_NVCC")):
         pytest.skip("this tree was built without CUDA: scripts/install-cuda fetches the compiler, then configure it anew")
     def read(target):
-        return parse_kernels(target, cuobjdump("-res-usage", "-arch", f"sm_{target}"), cuobjdump("-sass", "-arch", f"sm_{target}"))
+        found = {}
+        for file in FILES:
+            found |= parse_kernels(target, cuobjdump(file, "-res-usage", "-arch", f"sm_{target}"), cuobjdump(file, "-sass", "-arch", f"sm_{target}"))
+        return found
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(TARGETS, pool.map(read, TARGETS)))

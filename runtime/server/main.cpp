@@ -8,12 +8,14 @@
 #include <future>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/termination.hpp"
 #include "base/version.hpp"
+#include "runtime/server/load_report.hpp"
 #include "runtime/server/model_loader.hpp"
 #include "runtime/server/server.hpp"
 #include "runtime/server/server_flags.hpp"
@@ -38,11 +40,13 @@ std::size_t max_connections(const ServerFlags& flags) {
 }
 
 void load(const ServerFlags& flags, Server& server) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto model =
-      load_served_model(flags, [&server](const engine::StepReport& report) { server.metrics().on_step(report); });
+  std::optional<LoadReporter> reporter(server.load_progress());
+  const auto model = load_served_model(
+      flags, [&server](const engine::StepReport& report) { server.metrics().on_step(report); }, server.load_progress());
+  reporter.reset();
   server.serve(model);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  log(LogLevel::kInfo, "loaded", summarize(*server.load_progress()));
+  const std::chrono::duration<double> elapsed = server.load_progress()->elapsed();
   log(LogLevel::kInfo, "ready",
       {{"model", model->name()},
        {"backend", model->engine->backend().description()},

@@ -26,6 +26,12 @@ double seconds(engine::Clock::duration duration) { return std::chrono::duration<
 
 Metrics::Metrics(const std::string& model_name)
     : labels_{{"model_name", model_name}, {"engine", "0"}},
+      load_bytes_(gauge("gpuinfer_model_load_bytes", "Bytes of the model's weights that have been loaded.")),
+      load_total_bytes_(gauge("gpuinfer_model_load_total_bytes", "Bytes of the model's weights; 0 until known.")),
+      load_seconds_(gauge("gpuinfer_model_load_seconds", "How long the model has been loading, or took to load.")),
+      load_wait_seconds_(gauge("gpuinfer_model_load_storage_wait_seconds",
+                               "Of that, the time in which nothing but waiting for the storage could be done; 0 where "
+                               "files are mapped.")),
       requests_running_(gauge("vllm:num_requests_running", "Requests that are in the batch.")),
       requests_waiting_(gauge("vllm:num_requests_waiting", "Requests that wait to enter the batch.")),
       kv_cache_usage_(gauge("vllm:kv_cache_usage_perc", "Share of the KV cache that is in use, 0 to 1.")),
@@ -107,7 +113,11 @@ void Metrics::on_finish(const RequestRecord& record) {
 
 void Metrics::on_request(std::int64_t choices) { request_choices_.Observe(static_cast<double>(choices)); }
 
-std::string Metrics::text(const engine::Engine* engine) {
+std::string Metrics::text(const model::LoadProgress& loading, const engine::Engine* engine) {
+  load_bytes_.Set(static_cast<double>(loading.loaded_bytes));
+  load_total_bytes_.Set(static_cast<double>(loading.total_bytes));
+  load_seconds_.Set(seconds(loading.elapsed()));
+  load_wait_seconds_.Set(seconds(loading.waiting));
   if (engine) {
     const engine::EngineStatistics statistics = engine->statistics();
     requests_running_.Set(static_cast<double>(statistics.running));

@@ -1,4 +1,4 @@
-// What /metrics tells Prometheus, under vLLM's names so that its dashboards and autoscalers work.
+// What /metrics tells Prometheus, under vLLM's names where it has one so that its dashboards and autoscalers work.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -11,6 +11,7 @@
 #include <string>
 
 #include "runtime/engine/engine.hpp"
+#include "runtime/model/load_progress.hpp"
 
 namespace gpuinfer::server {
 
@@ -44,7 +45,7 @@ class Metrics {
   void on_request(std::int64_t choices);
 
   /// The text of /metrics. `engine` is null while the model is loading.
-  std::string text(const engine::Engine* engine);
+  std::string text(const model::LoadProgress& loading, const engine::Engine* engine);
 
  private:
   using Labels = prometheus::Labels;
@@ -57,6 +58,10 @@ class Metrics {
   Labels labels_;
   prometheus::Registry registry_;
 
+  prometheus::Gauge& load_bytes_;
+  prometheus::Gauge& load_total_bytes_;
+  prometheus::Gauge& load_seconds_;
+  prometheus::Gauge& load_wait_seconds_;
   prometheus::Gauge& requests_running_;
   prometheus::Gauge& requests_waiting_;
   prometheus::Gauge& kv_cache_usage_;

@@ -1,6 +1,7 @@
 #include "runtime/server/model_loader.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -38,8 +39,20 @@ backend::KvPlan plan_kv_cache(const model::ModelConfig& config, const ServerFlag
   return plan;
 }
 
+namespace {
+
+/// Weights on their way to a GPU pass through this process' memory once; those for a CPU are used in the page cache.
+/// The reads start long before it is known whether the GPU can be used, and are in vain where it cannot.
+model::Reading how_to_read(const std::string& backend) {
+  const bool has_gpu = std::filesystem::exists("/dev/nvidiactl");
+  return backend == "cuda" || (backend == "auto" && has_gpu) ? model::Reading::kStreamed : model::Reading::kWhole;
+}
+
+}  // namespace
+
 std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
-                                                     std::function<void(const engine::StepReport&)> on_step) {
+                                                     std::function<void(const engine::StepReport&)> on_step,
+                                                     std::shared_ptr<model::LoadProgress> progress) {
   const model::ModelLocation location = model::find_model(flags.model);
   GenerationConfig generation = read_generation_config(location);
   auto served = std::make_shared<ServedModel>(
@@ -60,7 +73,8 @@ std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
   if (!flags.skip_tokenizer_init) {
     text = std::async(std::launch::async, [&location] { return load_model_text(location); });
   }
-  auto model = std::make_shared<const model::Model>(model::load_model(location));
+  auto model = std::make_shared<const model::Model>(
+      model::load_model(location, how_to_read(flags.backend), std::move(progress)));
   const backend::KvPlan kv_plan = plan_kv_cache(model->config, flags);
   auto backend = backend::make_backend(flags.backend, std::move(model), kv_plan, flags.threads);
   if (text.valid()) {

@@ -7,6 +7,7 @@
 
 #include "runtime/backend/kv_plan.hpp"
 #include "runtime/engine/engine.hpp"
+#include "runtime/model/load_progress.hpp"
 #include "runtime/model/model_config.hpp"
 #include "runtime/server/served_model.hpp"
 #include "runtime/server/server_flags.hpp"
@@ -22,7 +23,8 @@ std::int64_t default_kv_cache_tokens(const model::ModelConfig& config, std::int6
 backend::KvPlan plan_kv_cache(const model::ModelConfig& config, const ServerFlags& flags);
 
 /// Reads weights, tokenizer and chat template, and starts the engine. Throws Error.
-std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
-                                                     std::function<void(const engine::StepReport&)> on_step);
+std::shared_ptr<const ServedModel> load_served_model(
+    const ServerFlags& flags, std::function<void(const engine::StepReport&)> on_step,
+    std::shared_ptr<model::LoadProgress> progress = std::make_shared<model::LoadProgress>());
 
 }  // namespace gpuinfer::server

@@ -8,6 +8,7 @@
 #include "runtime/server/api_key.hpp"
 #include "runtime/server/completion_run.hpp"
 #include "runtime/server/embeddings.hpp"
+#include "runtime/server/load_report.hpp"
 #include "runtime/server/request_fields.hpp"
 #include "runtime/server/request_id.hpp"
 #include "runtime/server/tokenization.hpp"
@@ -59,6 +60,7 @@ Server::~Server() { shut_down(std::chrono::seconds(0)); }
 int Server::start() { return http_.start(options_.host, options_.port); }
 
 void Server::serve(std::shared_ptr<const ServedModel> model) {
+  load_progress_->finish();
   const std::lock_guard lock(mutex_);
   model_ = std::move(model);
 }
@@ -103,7 +105,7 @@ void Server::add_routes() {
   });
   http_.route("GET", "/metrics", [this](const Request&, Response& response, auto&) {
     const auto served = model();
-    response.set_content(metrics_.text(served ? served->engine.get() : nullptr),
+    response.set_content(metrics_.text(*load_progress_, served ? served->engine.get() : nullptr),
                          "text/plain; version=0.0.4; charset=utf-8");
   });
   http_.route("GET", "/load", [this](const Request&, Response& response, auto&) { load(response); });
@@ -153,8 +155,11 @@ void Server::health(Response& response) const {
 void Server::ready(Response& response) const {
   const std::string failure = this->failure();
   if (!failure.empty()) return respond(response, 503, {{"status", "broken"}, {"error", failure}});
-  const char* status = draining_ ? "draining" : model() ? "ready" : "loading";
-  respond(response, !draining_ && model() ? 200 : 503, {{"status", status}});
+  if (draining_) return respond(response, 503, {{"status", "draining"}});
+  if (model()) return respond(response, 200, {{"status", "ready"}});
+  Json body = {{"status", "loading"}};
+  body.update(describe(*load_progress_));
+  respond(response, 503, body);
 }
 
 /// Why the model cannot be computed at present, "" where it can or is not there yet.

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "runtime/model/load_progress.hpp"
 #include "runtime/server/completion_endpoint.hpp"
 #include "runtime/server/http_server.hpp"
 #include "runtime/server/metrics.hpp"
@@ -41,6 +42,8 @@ class Server {
 
   /// For the engine's on_step.
   Metrics& metrics() { return metrics_; }
+  /// For who loads the model: /ready and /metrics tell it.
+  const std::shared_ptr<model::LoadProgress>& load_progress() const { return load_progress_; }
 
  private:
   using Request = HttpServer::Request;
@@ -66,6 +69,7 @@ class Server {
 
   ServerOptions options_;
   Metrics metrics_;
+  std::shared_ptr<model::LoadProgress> load_progress_ = std::make_shared<model::LoadProgress>();
   std::unique_ptr<CompletionEndpoint> chat_completions_ = make_chat_completions_endpoint();
   std::unique_ptr<CompletionEndpoint> completions_ = make_completions_endpoint();
 

@@ -166,6 +166,27 @@ TEST_CASE("while the model is loading only its probes answer") {
   CHECK(server.post(kChat, chat("a"))->status == 200);
 }
 
+TEST_CASE("/ready and /metrics tell how far loading has come") {
+  TestServer server;
+  CHECK(Json::parse(server.get("/ready")->body) == Json{{"status", "loading"}});
+  CHECK(server.metric("gpuinfer_model_load_total_bytes") == 0);
+  server.server().load_progress()->total_bytes = 800;
+  server.server().load_progress()->loaded_bytes = 600;
+  const auto loading = server.get("/ready");
+  CHECK(loading->status == 503);
+  CHECK(Json::parse(loading->body) ==
+        Json{{"status", "loading"}, {"loaded_bytes", 600}, {"total_bytes", 800}, {"share", 0.75}});
+  CHECK(server.metric("gpuinfer_model_load_bytes") == 600);
+  CHECK(server.metric("gpuinfer_model_load_total_bytes") == 800);
+  server.server().load_progress()->waiting = 2s;
+  CHECK(server.metric("gpuinfer_model_load_storage_wait_seconds") == 2);
+  server.serve();
+  CHECK(Json::parse(server.get("/ready")->body) == Json{{"status", "ready"}});
+  const double seconds = server.metric("gpuinfer_model_load_seconds");
+  CHECK(seconds > 0);
+  CHECK(server.metric("gpuinfer_model_load_seconds") == seconds);
+}
+
 TEST_CASE("models are listed and found") {
   TestServer server;
   server.serve();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "base/error.hpp"
 #include "catch.hpp"
@@ -38,6 +39,25 @@ TEST_CASE("a file is the same mapped and read, and a part of it can be fetched b
   read.fetch_all();
   CHECK(begins_with(read, expected));
   read.fetch_all();
+}
+
+TEST_CASE("a part of a file can be fetched, or read to somewhere else, without what lies before it") {
+  const TemporaryFolder folder;
+  const std::string expected = contents(20'000'001);
+  const auto path = folder.write("weights", expected);
+  for (const auto access : {MappedFile::Access::kRead, MappedFile::Access::kStreamed}) {
+    MappedFile file(path, access);
+    file.fetch(10);
+    const std::span<const std::byte> part = file.bytes().subspan(15'000'000, 1000);
+    file.fetch_part(part);
+    CHECK(std::ranges::equal(part, std::as_bytes(std::span(expected)).subspan(15'000'000, 1000)));
+    std::vector<std::byte> elsewhere(5000);
+    file.read(expected.size() - 5000, elsewhere);
+    CHECK(std::ranges::equal(elsewhere, std::as_bytes(std::span(expected)).last(5000)));
+    CHECK_THROWS_WITH(file.read(expected.size() - 4999, elsewhere), Catch::Contains("became shorter"));
+    file.fetch_all();
+    CHECK(begins_with(file, expected));
+  }
 }
 
 TEST_CASE("a file that became shorter is an error that names it, not the end of the process") {

@@ -140,7 +140,8 @@ TEST_CASE("damaged files") {
   CHECK(error_with("/model/vocab/h", 2147483647) == "t.json: /model/vocab/h: is not a token id");
   CHECK(error_with("/model/vocab/h", "0") == "t.json: /model/vocab/h: is not a token id");
   CHECK(error_with("/model/merges/0", "he") == "t.json: /model/merges: the merge 'he' is not a pair of tokens");
-  CHECK(error_with("/model/merges/0", {"h", 1}) == "t.json: /model/merges: the merge [\"h\",1] is not a pair of tokens");
+  CHECK(error_with("/model/merges/0", {"h", 1}) ==
+        "t.json: /model/merges: the merge [\"h\",1] is not a pair of tokens");
   CHECK(error_with("/model/merges/0", "h x") ==
         "t.json: /model/merges: merge 0 of the tokenizer has or makes 'x', which is not a token");
   CHECK(error_with("/added_tokens/0/content", 1) == "t.json: /added_tokens/0/content: is not a string");

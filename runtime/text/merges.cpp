@@ -27,7 +27,7 @@ void MergeReader::add(std::string_view pair) {
   add(pair.substr(0, space), pair.substr(space + 1));
 }
 
-std::vector<Merge> MergeReader::take() {
+Merges MergeReader::take() {
   look_up_pending();
   return std::move(merges_);
 }
@@ -67,7 +67,7 @@ TokenId MergeReader::find_merged(std::string_view spelling) const {
   return find({spelling, TokenMap::hash(spelling)});
 }
 
-std::vector<Merge> merges_by_score(std::span<const std::string> tokens, std::span<const double> scores) {
+Merges merges_by_score(std::span<const std::string> tokens, std::span<const double> scores) {
   std::vector<TokenId> order;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (!tokens[i].empty()) order.push_back(static_cast<TokenId>(i));
@@ -76,7 +76,7 @@ std::vector<Merge> merges_by_score(std::span<const std::string> tokens, std::spa
   std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return score_of(a) > score_of(b); });
 
   const TokenMap ids(tokens);
-  std::vector<Merge> merges;
+  Merges merges;
   std::uint32_t rank = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (i > 0 && score_of(order[i]) != score_of(order[i - 1])) ++rank;

@@ -27,7 +27,7 @@ class MergeReader {
   /// "left right". Throws Error where there is no space, and as above.
   void add(std::string_view pair);
 
-  std::vector<Merge> take();
+  Merges take();
 
  private:
   struct Half {
@@ -44,11 +44,11 @@ class MergeReader {
   std::array<std::pair<Half, Half>, 32> pending_{};
   std::size_t pending_count_ = 0;
   std::string joined_;
-  std::vector<Merge> merges_;
+  Merges merges_;
 };
 
 /// SentencePiece keeps scores instead of merges: any two neighbours that make a token may merge, the best score first
 /// (sentencepiece src/bpe_model.cc). `scores` are by id. Tokens spelled "" have no part in it.
-std::vector<Merge> merges_by_score(std::span<const std::string> tokens, std::span<const double> scores);
+Merges merges_by_score(std::span<const std::string> tokens, std::span<const double> scores);
 
 }  // namespace gpuinfer::text

@@ -34,6 +34,14 @@ std::uint64_t head_of(std::string_view bytes) {
   return size == 1 ? load<std::uint8_t>(at) : 0;
 }
 
+/// Of texts of the same size.
+bool are_equal(const char* left, const char* right, std::size_t size) {
+  for (; size > 8; left += 8, right += 8, size -= 8) {
+    if (load<std::uint64_t>(left) != load<std::uint64_t>(right)) return false;
+  }
+  return head_of({left, size}) == head_of({right, size});
+}
+
 }  // namespace
 
 TokenMap::TokenMap(std::span<const std::string> tokens) : slots_(std::bit_ceil(tokens.size() + tokens.size() / 2 + 1)) {
@@ -71,7 +79,7 @@ std::size_t TokenMap::slot_of(std::string_view bytes, Hash hash) const {
     const Slot& slot = slots_[at];
     if (slot.id == kNoToken) return at;
     if (slot.head != head || slot.size != bytes.size()) continue;
-    if (bytes.size() <= 8 || std::memcmp(rest_of(slot), bytes.data() + 8, bytes.size() - 8) == 0) return at;
+    if (bytes.size() <= 8 || are_equal(rest_of(slot), bytes.data() + 8, bytes.size() - 8)) return at;
   }
 }
 

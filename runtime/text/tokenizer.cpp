@@ -21,8 +21,9 @@ std::vector<std::string> decode_tokens(TokenizerSpec& spec) {
   for (std::string& token : spec.tokens) {
     if (spec.spelling == Spelling::kSentencePiece) {
       bytes.push_back(bytes_of_sentencepiece(token));
-    } else if (const std::optional<std::string> decoded = bytes_of_spelling(token)) {
-      bytes.push_back(token = *decoded);
+    } else if (std::optional<std::string> decoded = bytes_of_spelling(token)) {
+      token = std::move(*decoded);
+      bytes.push_back(token);
     } else {
       bytes.push_back(std::exchange(token, ""));
     }

@@ -183,7 +183,7 @@ class Reader {
   }
 
   /// Either "a b" or ["a", "b"].
-  std::vector<Merge> read_merges(simdjson::dom::array merges) const {
+  Merges read_merges(simdjson::dom::array merges) const {
     MergeReader reader(spec_.tokens, merges.size());
     try {
       for (const Json merge : merges) read_merge(merge, reader);
@@ -196,16 +196,16 @@ class Reader {
   static void read_merge(Json merge, MergeReader& reader) {
     std::string_view pair;
     simdjson::dom::array halves;
-    std::string_view left;
-    std::string_view right;
-    if (merge.get(pair) == simdjson::SUCCESS) {
-      reader.add(pair);
-    } else if (merge.get(halves) == simdjson::SUCCESS && halves.size() == 2 &&
-               halves.at(0).get(left) == simdjson::SUCCESS && halves.at(1).get(right) == simdjson::SUCCESS) {
-      reader.add(left, right);
-    } else {
-      throw Error("the merge " + simdjson::minify(merge) + " is not a pair of tokens");
+    if (merge.get(pair) == simdjson::SUCCESS) return reader.add(pair);
+    if (merge.get(halves) == simdjson::SUCCESS && halves.size() == 2) {
+      auto half = halves.begin();
+      std::string_view left;
+      std::string_view right;
+      if ((*half).get(left) == simdjson::SUCCESS && (*++half).get(right) == simdjson::SUCCESS) {
+        return reader.add(left, right);
+      }
     }
+    throw Error("the merge " + simdjson::minify(merge) + " is not a pair of tokens");
   }
 
   void read_unigram(Json model) {
@@ -406,12 +406,13 @@ using PaddedText = std::vector<char, HugePageAllocator<char>>;
 TokenizerSpec parse(const PaddedText& text, const std::string& name) {
   const std::size_t size = text.size() - simdjson::SIMDJSON_PADDING;
   // Room for the worst case, of which a part is used: the page faults on the way were a fifth of the time.
+  simdjson::dom::parser parser;
   simdjson::dom::document document;
-  if (document.allocate(size) == simdjson::SUCCESS) {
+  if (parser.allocate(size) == simdjson::SUCCESS && document.allocate(size) == simdjson::SUCCESS) {
+    prefer_huge_pages(parser.implementation->structural_indexes.get(), size * sizeof(std::uint32_t));
     prefer_huge_pages(document.tape.get(), size * sizeof(std::uint64_t));
     prefer_huge_pages(document.string_buf.get(), size);
   }
-  simdjson::dom::parser parser;
   Json root;
   const simdjson::error_code error = parser.parse_into_document(document, text.data(), size, false).get(root);
   if (error != simdjson::SUCCESS) {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/huge_pages.hpp"
 #include "runtime/token.hpp"
 
 namespace gpuinfer::text {
@@ -77,9 +78,11 @@ struct Merge {
   friend bool operator==(const Merge&, const Merge&) = default;
 };
 
+using Merges = std::vector<Merge, HugePageAllocator<Merge>>;
+
 /// Byte pair encoding (Sennrich et al. 2016, arXiv:1508.07909).
 struct BpeSpec {
-  std::vector<Merge> merges;
+  Merges merges;
   /// A piece that is a token becomes that token even where the merges would not make it.
   bool ignore_merges = false;
   /// Neighbouring unknown characters become one unknown token. SentencePiece's spelling only.

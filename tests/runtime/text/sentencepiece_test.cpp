@@ -40,7 +40,7 @@ TEST_CASE("how SentencePiece spells bytes and spaces") {
 TEST_CASE("merges from scores: the best score first, equals from the left") {
   const std::vector<std::string> tokens = {"a", "b", "c", "ab", "bc", "abc", "<b>", ""};
   const std::vector<double> scores = {-9, -9, -9, -2, -1, -2, 0, 0};
-  CHECK(merges_by_score(tokens, scores) == std::vector<Merge>{{1, 2, 4, 1}, {0, 1, 3, 2}, {0, 4, 5, 2}, {3, 2, 5, 2}});
+  CHECK(merges_by_score(tokens, scores) == Merges{{1, 2, 4, 1}, {0, 1, 3, 2}, {0, 4, 5, 2}, {3, 2, 5, 2}});
   const SentencePieceBpe bpe(tokens, {.merges = merges_by_score(tokens, scores)}, std::nullopt, false);
   CHECK(encode(bpe, "abc") == Ids{5});
   CHECK(encode(bpe, "abcbab") == Ids{5, 1, 3});
@@ -63,7 +63,7 @@ TEST_CASE("cutting at space marks changes nothing, also where merges reach acros
   const std::vector<std::string> alphabet = {"a", "b", "\u2581"};
   for (int vocabulary = 0; vocabulary < 60; ++vocabulary) {
     std::vector<std::string> tokens = alphabet;
-    std::vector<Merge> merges;
+    Merges merges;
     while (tokens.size() < 12) {
       const auto left = static_cast<TokenId>(random() % tokens.size());
       const auto right = static_cast<TokenId>(random() % tokens.size());

@@ -43,7 +43,7 @@ TEST_CASE("a tokenizer.json with everything that we read") {
   CHECK(spec.tokens[10] == "hello");
   CHECK(spec.tokens[11].empty());
   const auto& bpe = std::get<BpeSpec>(spec.model);
-  CHECK(bpe.merges == std::vector<Merge>{{0, 1, 7, 0}, {2, 2, 8, 1}, {7, 8, 9, 2}, {9, 3, 10, 3}});
+  CHECK(bpe.merges == Merges{{0, 1, 7, 0}, {2, 2, 8, 1}, {7, 8, 9, 2}, {9, 3, 10, 3}});
   CHECK(bpe.ignore_merges);
   CHECK(spec.spelling == Spelling::kByteLevel);
   CHECK(spec.splits == std::vector<Split>{{split_pattern::kDigit}, {R"(\p{L}+|\s+)"}});

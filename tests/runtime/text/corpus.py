@@ -106,10 +106,13 @@ def random_strings(count=100_000):
 
 
 def mixed_text(size=1_000_000):
-    """About `size` bytes of C++, Python, markdown and sentences in forty languages, mixed in blocks."""
+    """About `size` bytes of C++, Python, markdown and sentences in forty languages, mixed in blocks.
+
+    Without "<mask>": an added token in Gemma's tokenizer.json, and a token like any other in its GGUF.
+    """
     repository = pathlib.Path(__file__).resolve().parents[3]
     sources = [*repository.glob("runtime/**/*.?pp"), *repository.glob("tests/**/*.py"), *repository.glob("docs/*.md")]
     blocks = [path.read_text("utf-8") for path in sorted(sources)] + ["\n".join(SENTENCES)] * 10
     random.Random(3).shuffle(blocks)
-    text = "".join(blocks)
+    text = "".join(blocks).replace("<mask>", "<word>")
     return (text * (size // len(text.encode()) + 1)).encode()[:size].decode("utf-8", "ignore")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 
 namespace gpuinfer::simt {
 
@@ -23,6 +24,13 @@ class GuardedMemory {
   void poison();
   /// A write is a segmentation fault from now on.
   void make_read_only();
+  /// Nothing of it can be touched from now on, and then it can again.
+  void forbid();
+  void allow();
+
+  /// All that there is at present.
+  static const std::set<GuardedMemory*>& all();
+  bool contains(const void* address) const;
 
   /// Throws Failure where something was written just before or behind the data.
   void check_borders() const;
@@ -32,6 +40,16 @@ class GuardedMemory {
   std::size_t mapped_bytes_;
   std::byte* mapping_;
   std::byte* data_;
+  bool read_only_ = false;
+};
+
+/// No memory that there is can be touched for as long as it lives.
+class ForbiddenMemory {
+ public:
+  ForbiddenMemory();
+  ~ForbiddenMemory();
+  ForbiddenMemory(const ForbiddenMemory&) = delete;
+  ForbiddenMemory& operator=(const ForbiddenMemory&) = delete;
 };
 
 }  // namespace gpuinfer::simt

@@ -6,6 +6,7 @@
 
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 
@@ -85,6 +86,7 @@ GPU_DEVICE int for_each_pick_of(const Routing& step, int expert, Visit visit) {
 
 // budget: 64 registers, 4096 shared bytes
 GPU_KERNEL(kThreads) route_kernel(const Routing step) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(int, counts, kMaximumExperts);
   const auto experts = static_cast<int>(step.experts);
   const auto tile_rows = static_cast<int>(step.tile_rows);

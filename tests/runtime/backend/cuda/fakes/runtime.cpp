@@ -127,6 +127,19 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return note(state_of_gpu());
 }
 
+cudaError_t cudaGetDevice(int* device) {
+  const std::lock_guard lock(runtime().mutex);
+  *device = 0;
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const std::lock_guard lock(runtime().mutex);
+  if (attribute != cudaDevAttrComputeCapabilityMajor) return note(cudaErrorInvalidValue);
+  *value = static_cast<int>(runtime().gpu.capability / 10);
+  return note(state_of_gpu());
+}
+
 cudaError_t cudaSetDevice(int) {
   const std::lock_guard lock(runtime().mutex);
   return note(state_of_gpu());
@@ -258,15 +271,20 @@ void __cudaRegisterFatBinaryEnd(void**) {}
 void __cudaUnregisterFatBinary(void**) {}
 void __cudaRegisterFunction(void**, const char*, char*, const char*, int, uint3*, uint3*, dim3*, dim3*, int*) {}
 void __cudaRegisterVar(void**, char*, char*, const char*, int, std::size_t, int, int) {}
-unsigned __cudaPushCallConfiguration(dim3, dim3, std::size_t, CUstream_st*) { return 0; }
-cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void*) { return cudaSuccess; }
-cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaSuccess; }
+// A kernel's stub for <<<>>> calls these; nobody calls the stub.
+cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void*) { return cudaErrorNotSupported; }
+cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaErrorNotSupported; }
 cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t, cudaStream_t) {
-  const std::lock_guard lock(runtime().mutex);
-  return gpuinfer::fakes::launch();
+  return cudaErrorNotSupported;
 }
 cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  return cudaErrorNotSupported;
+}
+
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
   const std::lock_guard lock(runtime().mutex);
+  // A GPU without programmatic dependent launch refuses to be asked for it.
+  if (config->numAttrs > 0 && runtime().gpu.capability < 90) return note(cudaErrorNotSupported);
   return gpuinfer::fakes::launch();
 }
 }

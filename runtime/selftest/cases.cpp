@@ -145,7 +145,7 @@ Case large_vocabulary() {
   size.vocab = 201088;
   size.hidden = 64;
   return {
-      .name = "a vocabulary of 201,088", .shape = llama(size), .tokens = 80, .batch_sizes = {70}, .longest_prompt = 60};
+      .name = "a vocabulary of 201,088", .shape = llama(size), .tokens = 12, .batch_sizes = {70}, .longest_prompt = 8};
 }
 
 /// Two heads and little else, so that the reference comes to some thousand positions.
@@ -175,8 +175,8 @@ std::vector<Case> all_cases() {
   cases.push_back(large_vocabulary());
   FamilySize narrow = one_layer();
   narrow.hidden = narrow.intermediate = 64;
-  cases.push_back(long_context("2,100 positions, heads of 256", gemma3(narrow), 2100));
-  cases.push_back(long_context("2,100 positions, heads of 128", qwen3(narrow), 2100));
+  cases.push_back(long_context("1,300 positions, heads of 256", gemma3(narrow), 1300));
+  cases.push_back(long_context("1,300 positions, heads of 128", qwen3(narrow), 1300));
   narrow.layers = 2;
   narrow.window = 128;
   cases.push_back(long_context("4,200 positions, heads of 64, sinks", gpt_oss(narrow, 2, 1), 4200));

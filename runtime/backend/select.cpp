@@ -2,15 +2,17 @@
 #include "runtime/backend/select.hpp"
 
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "runtime/backend/cpu/cpu_backend.hpp"
 #include "runtime/backend/cpu/thread_count.hpp"
+#include "runtime/backend/cuda/device.hpp"
 #include "runtime/backend/reference/reference_backend.hpp"
 #ifdef GPUINFER_CUDA
 #include "runtime/backend/cuda/cuda_backend.hpp"
-#include "runtime/backend/cuda/device.hpp"
+#include "runtime/backend/cuda/describe_device.hpp"
 #include "runtime/backend/cuda/device_model.hpp"
 #endif
 
@@ -31,9 +33,10 @@ std::unique_ptr<Backend> try_cuda(const model::Model& model, const KvPlan& kv_pl
 }
 #else
 constexpr const char* kNoCuda = "this build has no CUDA backend";
+constexpr const char* kTakeCuda = "Take the image with CUDA, or build where nvcc is.";
 
 std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const KvPlan&, int) {
-  throw Error(kNoCuda, "Take the image with CUDA, or build where nvcc is.");
+  throw cuda::NoDevice(kNoCuda, kTakeCuda);
 }
 
 std::unique_ptr<Backend> try_cuda(const model::Model&, const KvPlan&, int, std::string& why_not) {
@@ -59,6 +62,18 @@ std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<con
   auto backend = make_cpu_backend(*model, usual, usable);
   log(LogLevel::kInfo, "backend chosen", {{"backend", backend->description()}, {"reason", why_no_gpu}});
   return backend;
+}
+
+std::vector<std::string> describe_gpu() {
+#ifdef GPUINFER_CUDA
+  const cuda::Device device = cuda::open_device();
+  std::vector<std::string> lines = cuda::describe(device);
+  lines.push_back("copies inside its memory read and write " +
+                  std::to_string(static_cast<int>(cuda::measure_copy_bandwidth(device))) + " GB/s");
+  return lines;
+#else
+  throw cuda::NoDevice(kNoCuda, kTakeCuda);
+#endif
 }
 
 }  // namespace gpuinfer::backend

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/backend/backend.hpp"
 #include "runtime/backend/kv_plan.hpp"
@@ -16,5 +18,9 @@ namespace gpuinfer::backend {
 /// GPU.
 std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<const model::Model> model,
                                       const KvPlan& kv_plan, int threads);
+
+/// The GPU that "cuda" would take: lines for people, of which the last says how fast its memory copies. Throws
+/// cuda::NoDevice where there is none, and Error where it fails.
+std::vector<std::string> describe_gpu();
 
 }  // namespace gpuinfer::backend

@@ -1,4 +1,4 @@
-// The two 16-bit floating-point formats, to float32.
+// The two 16-bit floating-point formats.
 #pragma once
 
 #include <bit>
@@ -8,6 +8,12 @@ namespace gpuinfer::model {
 
 /// Exact: bfloat16 is the upper half of a float32.
 inline float from_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+
+/// The nearest bfloat16 of a finite number, of two the even one.
+inline std::uint16_t to_bfloat16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
 
 /// Exact, subnormals, infinities and NaN included (IEEE 754 binary16).
 inline float from_float16(std::uint16_t bits) {

@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "base/termination.hpp"
 #include "base/version.hpp"
+#include "runtime/selftest/selftest.hpp"
 #include "runtime/server/load_report.hpp"
 #include "runtime/server/model_loader.hpp"
 #include "runtime/server/server.hpp"
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
   if (const auto exit_code = gpuinfer::server::parse_flags(argc, argv, flags)) return *exit_code;
   gpuinfer::set_log_level(gpuinfer::server::log_level(flags.log_level));
   try {
+    if (flags.selftest) return gpuinfer::selftest::run(flags.backend, flags.threads, std::cout);
     return gpuinfer::server::run(flags);
   } catch (const gpuinfer::Error& error) {
     std::cerr << "error: " << error.what() << "\n";

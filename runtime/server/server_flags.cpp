@@ -44,6 +44,9 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   app.set_version_flag("--version", std::string("gpuinfer-server ") + kVersion)->configurable(false);
   app.get_help_ptr()->configurable(false);
   add_flag(app, "--model", flags.model, "A .gguf file, or a folder with one or with config.json and safetensors");
+  app.add_flag("--selftest", flags.selftest,
+               "Check that --backend computes what it should on this machine, print a table, and serve nothing")
+      ->configurable(false);
   std::string config;
   add_flag(app, "--config", config, "YAML file with flags (max-queue: 100); the command line and the environment win")
       ->configurable(false);
@@ -102,14 +105,14 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   try {
     app.parse(argc, argv);
     if (!config.empty()) apply_config_file(config, app);
-    if (flags.model.empty()) throw CLI::RequiredError("--model");
+    if (flags.model.empty() && !flags.selftest) throw CLI::RequiredError("--model");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const Error& error) {
     std::cerr << "error: " << error.what() << "\n  " << error.remedy() << "\n";
     return 2;
   }
-  if (flags.served_model_names.empty()) flags.served_model_names = {default_name(flags.model)};
+  if (flags.served_model_names.empty() && !flags.selftest) flags.served_model_names = {default_name(flags.model)};
   return std::nullopt;
 }
 

@@ -11,6 +11,8 @@
 namespace gpuinfer::server {
 
 struct ServerFlags {
+  /// Nothing is served; only backend, threads and log_level count then.
+  bool selftest = false;
   std::filesystem::path model;
   /// Not empty; the first is the one that replies carry.
   std::vector<std::string> served_model_names;

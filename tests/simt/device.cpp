@@ -3,6 +3,7 @@
 #include "runtime/backend/cuda/device.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <vector>
@@ -131,6 +132,11 @@ void Queue::download(std::span<std::byte> to, const void* from) {
   simt::check_not_recording("data is downloaded");
   const auto* bytes = static_cast<const std::byte*>(from);
   state().pending.downloads.push_back({to, {bytes, bytes + to.size()}});
+}
+
+void Queue::copy(void* to, const void* from, std::size_t bytes) {
+  simt::check_not_recording("data is copied");
+  std::memcpy(to, from, bytes);
 }
 
 Graph Queue::record(const std::function<void()>& work) {

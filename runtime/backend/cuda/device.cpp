@@ -71,6 +71,8 @@ Device open_device() {
   check(cudaMemGetInfo(&free_bytes, &all_bytes), "tell how much memory it has");
   device.memory_bytes = static_cast<std::int64_t>(all_bytes);
   device.free_bytes = static_cast<std::int64_t>(free_bytes);
+  check(cudaDriverGetVersion(&device.driver_version), "tell its driver's version");
+  device.runtime_version = CUDART_VERSION;
   return device;
 }
 
@@ -105,6 +107,10 @@ void Queue::upload(void* to, std::span<const std::byte> from) {
 
 void Queue::download(std::span<std::byte> to, const void* from) {
   check(cudaMemcpyAsync(to.data(), from, to.size(), cudaMemcpyDeviceToHost, stream_), "give data");
+}
+
+void Queue::copy(void* to, const void* from, std::size_t bytes) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy data");
 }
 
 Graph Queue::record(const std::function<void()>& work) {

@@ -33,6 +33,8 @@ struct Device {
   std::int64_t multiprocessors = 0;
   std::int64_t memory_bytes = 0;
   std::int64_t free_bytes = 0;
+  int driver_version = 0;   ///< the newest CUDA that the driver knows: 13000 for 13.0
+  int runtime_version = 0;  ///< the CUDA that this program was built with
 };
 
 /// The first GPU that this process sees; the first call sets it up, which takes some tenths of a second. Throws
@@ -68,6 +70,8 @@ class Queue {
   void upload(void* to, std::span<const std::byte> from);
   /// `to` is written when the queue has been waited for.
   void download(std::span<std::byte> to, const void* from);
+  /// From the GPU's memory to the GPU's memory.
+  void copy(void* to, const void* from, std::size_t bytes);
 
   /// What `work` launches into this queue, which is not done now. `work` launches kernels whose code is loaded and does
   /// nothing else with the GPU. Throws Error where the GPU cannot record, and what `work` throws.

@@ -2,7 +2,6 @@
 #include "runtime/backend/reference/reference_backend.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "runtime/backend/kv_groups.hpp"
 #include "runtime/backend/reference/linear.hpp"
 #include "runtime/model/finite.hpp"
+#include "runtime/model/half.hpp"
 
 namespace gpuinfer::backend {
 namespace {
@@ -79,10 +79,7 @@ double activate(const ModelConfig& config, double gate, double up) {
   return 0;
 }
 
-float round_to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return std::bit_cast<float>((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000);
-}
+float round_to_bfloat16(float value) { return model::from_bfloat16(model::to_bfloat16(value)); }
 
 void add(Matrix& x, const Matrix& y) { std::ranges::transform(x.values, y.values, x.values.begin(), std::plus<>()); }
 

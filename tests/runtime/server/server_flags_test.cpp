@@ -70,6 +70,16 @@ TEST_CASE("several names of a model") {
   CHECK(parse({"--model", "/m"}).flags.served_model_names == Names{"org/a", "b"});
 }
 
+TEST_CASE("a self-test needs no model, and is not asked for by a file") {
+  const Parsed parsed = parse({"--selftest", "--backend", "cuda"});
+  CHECK(parsed.exit_code == std::nullopt);
+  CHECK(parsed.flags.selftest);
+  CHECK(parsed.flags.backend == "cuda");
+  CHECK_FALSE(parse({"--model", "/m"}).flags.selftest);
+  const TemporaryFolder folder;
+  CHECK(parse({"--config", folder.write("server.yaml", "selftest: true\n")}).exit_code == 2);
+}
+
 TEST_CASE("what is wrong in a file is named with its place") {
   const auto [text, words] = GENERATE(table<std::string, std::string>({
       {"model: /m\nno-such-flag: 1\n", "server.yaml:2:15: unknown key 'no-such-flag'"},

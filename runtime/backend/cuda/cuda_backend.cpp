@@ -47,8 +47,9 @@ class CudaBackend final : public Backend {
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
   const std::vector<KvGroup>& kv_groups() const override { return plan_.kv_groups; }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
-    check_batch(*this, batch, logits, hidden);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<SampledToken> sampled) override {
+    check_batch(*this, batch, logits, hidden, sampled);
     for (const std::vector<Slice>& portion : cut_batch(batch, kStepTokens)) {
       const auto numbers = [](std::size_t rows, std::int64_t columns) {
         return rows * static_cast<std::size_t>(columns);

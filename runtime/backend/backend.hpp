@@ -48,8 +48,8 @@ struct Slice {
   Logits logits = Logits::kLast;
   /// Whether the hidden states of all tokens are wanted, after the last norm.
   bool hidden = false;
-  /// How the token after the slice is chosen; null: it is not. Only for a backend that samples. No matter of `logits`:
-  /// these need not leave the backend for it.
+  /// How the token after the slice is chosen; null: it is not. Only for a backend that samples. Has nothing to do with
+  /// `logits`, which need not leave the backend for it.
   const TokenSampling* sampling = nullptr;
 };
 

@@ -65,12 +65,16 @@ Recording record(Backend& backend, std::int64_t sequences, std::int64_t position
   // All sequences share the first page: nobody reads it.
   const std::vector<std::int32_t> pages(static_cast<std::size_t>(backend::pages_for(position + tokens)));
   const std::vector<backend::PageTable> page_tables(backend.kv_groups().size(), pages);
-  const std::vector<backend::Slice> batch(static_cast<std::size_t>(sequences),
-                                          {.tokens = ids, .position = position, .page_tables = page_tables});
-  std::vector<float> logits(static_cast<std::size_t>(sequences * backend.vocab_size()));
-  for (int i = 0; i < kWarmUps; ++i) backend.forward(batch, logits, {});
+  const backend::TokenSampling sampling{.generated_vocab_size = backend.vocab_size()};
+  const std::vector<backend::Slice> batch(static_cast<std::size_t>(sequences), {.tokens = ids,
+                                                                                .position = position,
+                                                                                .page_tables = page_tables,
+                                                                                .logits = backend::Logits::kNone,
+                                                                                .sampling = &sampling});
+  std::vector<backend::SampledToken> sampled(batch.size());
+  for (int i = 0; i < kWarmUps; ++i) backend.forward(batch, {}, {}, sampled);
   take_recording();
-  backend.forward(batch, logits, {});
+  backend.forward(batch, {}, {}, sampled);
   return take_recording();
 }
 
@@ -145,17 +149,17 @@ std::string range(std::size_t least, std::size_t most) {
 
 void print_work(const std::vector<std::vector<Step>>& of_gpus) {
   std::printf(
-      "| step | GB | GFLOP | kernels | launched by the host | logits over PCIe, MB |\n|---|---|---|---|---|---|\n");
+      "| step | GB | GFLOP | kernels | launched by the host | tokens over PCIe, bytes |\n|---|---|---|---|---|---|\n");
   for (std::size_t i = 0; i < of_gpus.front().size(); ++i) {
     const Step& step = of_gpus.front()[i];
     const backend::cuda::Cost sum = total(step.recording.launches);
     std::vector<std::size_t> kernels;
     for (const std::vector<Step>& steps : of_gpus) kernels.push_back(steps[i].recording.launches.size());
     const auto [least, most] = std::ranges::minmax(kernels);
-    std::printf("| %s | %.3f | %.0f | %s | %lld | %.1f |\n", step.name.c_str(), static_cast<double>(sum.bytes) / 1e9,
+    std::printf("| %s | %.3f | %.0f | %s | %lld | %lld |\n", step.name.c_str(), static_cast<double>(sum.bytes) / 1e9,
                 static_cast<double>(sum.flops) / 1e9, range(least, most).c_str(),
                 static_cast<long long>(step.recording.host_launches),
-                static_cast<double>(step.recording.downloaded_bytes) / 1e6);
+                static_cast<long long>(step.recording.downloaded_bytes));
   }
 }
 
@@ -230,7 +234,7 @@ void print_all() {
       "  data sheet's dense BF16 rate. Nothing else costs anything.\n"
       "- **Predicted**: %.0f %% of that bandwidth, %.0f %% of that rate, %.1f µs between two kernels; but not less "
       "than\n"
-      "  %.0f µs for each kernel or CUDA graph that the host launches; then the logits cross PCIe. The shares are\n"
+      "  %.0f µs for each kernel or CUDA graph that the host launches; then the tokens cross PCIe. The shares are\n"
       "  assumptions (model.cpp says from where).\n"
       "- Left out: that a kernel of few blocks does not fill a GPU (norms and routing of a single token), what is "
       "read\n"

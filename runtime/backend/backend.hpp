@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/backend/token_sampling.hpp"
 #include "runtime/token.hpp"
 
 namespace gpuinfer::backend {
@@ -47,6 +48,9 @@ struct Slice {
   Logits logits = Logits::kLast;
   /// Whether the hidden states of all tokens are wanted, after the last norm.
   bool hidden = false;
+  /// How the token after the slice is chosen; null: it is not. Only for a backend that samples. Has nothing to do with
+  /// `logits`, which need not leave the backend for it.
+  const TokenSampling* sampling = nullptr;
 };
 
 /// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: what a slice gets
@@ -68,10 +72,14 @@ class Backend {
   /// At least one; the one without a window comes first where there is one.
   virtual const std::vector<KvGroup>& kv_groups() const = 0;
 
+  /// Whether slices may ask for their next token: where logits are far from the host, as a GPU's are.
+  virtual bool samples() const { return false; }
+
   /// Runs the slices. Writes float32 rows in the order of the batch: to `logits` one of vocab_size() for each token
-  /// whose logits are wanted, to `hidden` one of hidden_size() for each token of the slices that want these. Both have
-  /// exactly that size.
-  virtual void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) = 0;
+  /// whose logits are wanted, to `hidden` one of hidden_size() for each token of the slices that want these; and to
+  /// `sampled` a token for each slice that asks for it. All have exactly that size.
+  virtual void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+                       std::span<SampledToken> sampled = {}) = 0;
 };
 
 }  // namespace gpuinfer::backend

@@ -22,6 +22,14 @@ void check_page_table(PageTable table, const KvGroup& group, std::int64_t positi
   }
 }
 
+void check_sampling(const Backend& backend, const TokenSampling& sampling) {
+  require(backend.samples(), "the backend does not sample");
+  require(sampling.generated_vocab_size > 0 && sampling.generated_vocab_size <= backend.vocab_size(),
+          "more tokens may come than there are, or none");
+  require(sampling.allowed.empty() || std::ssize(sampling.allowed) == mask_words(backend.vocab_size()),
+          "a mask has another size than the vocabulary");
+}
+
 void check_slice(const Backend& backend, const Slice& slice) {
   const auto count = static_cast<std::int64_t>(slice.tokens.size());
   require(count > 0, "a slice has no tokens");
@@ -34,6 +42,7 @@ void check_slice(const Backend& backend, const Slice& slice) {
   for (std::size_t g = 0; g < groups.size(); ++g) {
     check_page_table(slice.page_tables[g], groups[g], slice.position, slice.position + count);
   }
+  if (slice.sampling != nullptr) check_sampling(backend, *slice.sampling);
 }
 
 }  // namespace
@@ -53,13 +62,19 @@ std::size_t count_hidden_rows(std::span<const Slice> batch) {
   return rows;
 }
 
+std::size_t count_sampled(std::span<const Slice> batch) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(batch, [](const Slice& slice) { return slice.sampling != nullptr; }));
+}
+
 void check_batch(const Backend& backend, std::span<const Slice> batch, std::span<const float> logits,
-                 std::span<const float> hidden) {
+                 std::span<const float> hidden, std::span<const SampledToken> sampled) {
   for (const Slice& slice : batch) check_slice(backend, slice);
   require(logits.size() == count_logits_rows(batch) * static_cast<std::size_t>(backend.vocab_size()),
           "the space for logits has another size than the batch wants");
   require(hidden.size() == count_hidden_rows(batch) * static_cast<std::size_t>(backend.hidden_size()),
           "the space for hidden states has another size than the batch wants");
+  require(sampled.size() == count_sampled(batch), "the space for tokens has another size than the batch wants");
 }
 
 }  // namespace gpuinfer::backend

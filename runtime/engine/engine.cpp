@@ -39,6 +39,20 @@ EngineOptions settle(EngineOptions options, const backend::Backend& backend) {
   return options;
 }
 
+Error not_finite() {
+  return Error("the model computed a logit that is not a finite number",
+               "The weights are damaged, or their type overflows: check the file's checksum.");
+}
+
+Error none_allowed() { return Error("the request's parameters leave no token that may come next"); }
+
+/// What a backend sampled. Throws Error where that is no token.
+TokenId token_of(const backend::SampledToken& sampled) {
+  if (sampled.id == backend::SampledToken::kNotFinite) throw not_finite();
+  if (sampled.id == backend::SampledToken::kNoneAllowed) throw none_allowed();
+  return sampled.id;
+}
+
 /// Adds a row to `sum`.
 void accumulate(std::span<const float> row, std::vector<float>& sum) {
   sum.resize(row.size());
@@ -74,11 +88,15 @@ struct Engine::Request {
   std::span<const TokenId> generated() const {
     return std::span(sequence.tokens).subspan(static_cast<std::size_t>(prompt_tokens));
   }
-  /// What the backend shall give for a slice of so many tokens.
-  backend::Logits logits(const ScheduledSlice& slice) const {
+  History history() const { return {.prompt = prompt(), .generated = generated(), .stop_tokens = wanted.stop_tokens}; }
+  /// Whether a token comes after the slice.
+  bool wants_token(const ScheduledSlice& slice) const { return slice.reaches_end() && !wanted.embedding; }
+  /// What the backend, which may choose the next token itself, shall give for a slice of so many tokens.
+  backend::Logits logits(const ScheduledSlice& slice, bool backend_samples) const {
     if (!wanted.embedding && wanted.prompt_logprobs && prompt_logprobs_given + 1 < prompt_tokens)
       return backend::Logits::kAll;
-    return slice.reaches_end() && !wanted.embedding ? backend::Logits::kLast : backend::Logits::kNone;
+    const bool looks_at_row = !backend_samples || wanted.logprobs.value_or(0) > 0;
+    return wants_token(slice) && looks_at_row ? backend::Logits::kLast : backend::Logits::kNone;
   }
 
   Sequence sequence;
@@ -90,6 +108,10 @@ struct Engine::Request {
   bool started = false;
   std::int64_t pooled_tokens = 0;
   std::vector<float> pooled;
+  /// What a backend that samples is told, and what that refers to.
+  backend::TokenSampling token_sampling;
+  std::vector<backend::LogitEdit> edits;
+  std::vector<std::uint32_t> allowed;
   std::shared_ptr<TokenQueue> queue;
 };
 
@@ -271,24 +293,50 @@ void Engine::compute(const Step& step) {
   page_tables.reserve(step.slices.size());
   std::int64_t logits_rows = 0;
   std::int64_t hidden_rows = 0;
+  std::size_t tokens_to_sample = 0;
   for (const ScheduledSlice& slice : step.slices) {
-    const Request& request = *requests_.at(slice.sequence->id);
+    Request& request = *requests_.at(slice.sequence->id);
     const Sequence& sequence = *slice.sequence;
     const std::span tokens(sequence.tokens);
-    const backend::Logits logits = request.logits(slice);
+    const backend::Logits logits = request.logits(slice, backend_->samples());
+    const bool samples = backend_->samples() && request.wants_token(slice);
     const bool hidden = request.wanted.embedding.has_value();
     batch.push_back(
         {.tokens = tokens.subspan(static_cast<std::size_t>(sequence.computed), static_cast<std::size_t>(slice.tokens)),
          .position = sequence.computed,
          .page_tables = page_tables.emplace_back(sequence.page_tables.begin(), sequence.page_tables.end()),
          .logits = logits,
-         .hidden = hidden});
+         .hidden = hidden,
+         .sampling = samples ? &describe_sampling(request) : nullptr});
     logits_rows += logits == backend::Logits::kAll ? slice.tokens : logits == backend::Logits::kLast ? 1 : 0;
     hidden_rows += hidden ? slice.tokens : 0;
+    tokens_to_sample += samples ? 1 : 0;
   }
   logits_.resize(static_cast<std::size_t>(logits_rows * backend_->vocab_size()));
   hidden_.resize(static_cast<std::size_t>(hidden_rows * backend_->hidden_size()));
-  backend_->forward(batch, logits_, hidden_);
+  sampled_.resize(tokens_to_sample);
+  backend_->forward(batch, logits_, hidden_, sampled_);
+}
+
+/// For the token after those that the request has.
+const backend::TokenSampling& Engine::describe_sampling(Request& request) const {
+  const SamplingParams& params = request.wanted.sampling;
+  const LogitAdjustments& adjustments = request.wanted.adjustments;
+  request.edits = edits_of(adjustments, request.history());
+  if (request.allowed.empty()) request.allowed = allowed_mask(adjustments, backend_->vocab_size());
+  request.token_sampling = {.number = uniform(params.seed, static_cast<std::uint64_t>(request.generated().size())),
+                            .temperature = params.temperature,
+                            .min_p = params.min_p,
+                            .top_k = params.top_k,
+                            .top_p = params.top_p,
+                            .repetition_penalty = adjustments.repetition_penalty,
+                            .presence_penalty = adjustments.presence_penalty,
+                            .frequency_penalty = adjustments.frequency_penalty,
+                            .edits = request.edits,
+                            .allowed = request.allowed,
+                            .generated_vocab_size = options_.generated_vocab_size,
+                            .logprob = request.wanted.logprobs == 0};
+  return request.token_sampling;
 }
 
 /// Finds out whether the backend is broken or only could not compute what it was asked for. Where others hold all
@@ -318,13 +366,15 @@ void Engine::note_failure(const std::string& failure) {
 void Engine::emit(const Step& step, StepReport& report) {
   std::span<const float> logits = logits_;
   std::span<const float> hidden = hidden_;
+  auto sampled = sampled_.cbegin();
   const auto vocab_size = static_cast<std::size_t>(backend_->vocab_size());
   const auto hidden_size = static_cast<std::size_t>(backend_->hidden_size());
   for (const ScheduledSlice& slice : step.slices) {
     Request& request = *requests_.at(slice.sequence->id);
     const std::int64_t position = request.sequence.computed;
     const bool reaches_end = slice.reaches_end();
-    const backend::Logits given = request.logits(slice);
+    const bool wants_token = request.wants_token(slice);
+    const backend::Logits given = request.logits(slice, backend_->samples());
     kv_.advance(request.sequence, slice.tokens);
 
     report.tokens += slice.tokens;
@@ -346,9 +396,10 @@ void Engine::emit(const Step& step, StepReport& report) {
       if (!reaches_end) continue;
       request.queue->finish_embedding(normalized(std::move(request.pooled)));
       finish(request.sequence.id);
-    } else if (reaches_end) {
-      report.generated_tokens += emit_token(request, logits.first(vocab_size)) ? 1 : 0;
-      logits = logits.subspan(vocab_size);
+    } else if (wants_token) {
+      const std::span<const float> row = logits.first(given == backend::Logits::kNone ? 0 : vocab_size);
+      logits = logits.subspan(row.size());
+      report.generated_tokens += emit_token(request, row, backend_->samples() ? &*sampled++ : nullptr) ? 1 : 0;
     }
   }
 }
@@ -374,17 +425,22 @@ void Engine::pool_hidden(Request& request, std::int64_t position, std::span<cons
   }
 }
 
-/// False where the request failed instead.
-bool Engine::emit_token(Request& request, std::span<const float> logits) {
+/// The token is what the backend sampled or, where it did not, is chosen from the logits. False where the request
+/// failed instead.
+bool Engine::emit_token(Request& request, std::span<const float> logits, const backend::SampledToken* sampled) {
   const std::uint64_t id = request.sequence.id;
   GeneratedToken token;
   try {
-    token.id = choose(request, logits);
+    token.id = sampled != nullptr ? token_of(*sampled) : choose(request, logits);
   } catch (const Error& error) {
     fail(id, std::make_exception_ptr(GenerationFailed(error.what(), error.remedy())));
     return false;
   }
-  if (request.wanted.logprobs) token.logprobs = logprobs_of(logits, token.id, *request.wanted.logprobs);
+  if (request.wanted.logprobs && logits.empty()) {
+    token.logprobs = Logprobs{.token = {.id = token.id, .logprob = sampled->logprob}};
+  } else if (request.wanted.logprobs) {
+    token.logprobs = logprobs_of(logits, token.id, *request.wanted.logprobs);
+  }
   token.time = Clock::now();
   request.sequence.tokens.push_back(token.id);
 
@@ -403,18 +459,14 @@ bool Engine::emit_token(Request& request, std::span<const float> logits) {
 /// Throws Error where no token can be chosen.
 TokenId Engine::choose(const Request& request, std::span<const float> logits) {
   const auto largest = [](std::span<const float> row) { return row[static_cast<std::size_t>(most_likely(row))]; };
-  if (!std::isfinite(largest(logits))) {
-    throw Error("the model computed a logit that is not a finite number",
-                "The weights are damaged, or their type overflows: check the file's checksum.");
-  }
+  if (!std::isfinite(largest(logits))) throw not_finite();
   const std::int64_t count = std::ssize(request.generated());
   std::span<const float> row = logits.first(static_cast<std::size_t>(options_.generated_vocab_size));
   if (request.wanted.adjustments.any(count)) {
     adjusted_.assign(row.begin(), row.end());
-    adjust(adjusted_, request.wanted.adjustments,
-           {.prompt = request.prompt(), .generated = request.generated(), .stop_tokens = request.wanted.stop_tokens});
+    adjust(adjusted_, request.wanted.adjustments, request.history());
     row = adjusted_;
-    if (!std::isfinite(largest(row))) throw Error("the request's parameters leave no token that may come next");
+    if (!std::isfinite(largest(row))) throw none_allowed();
   }
   return sampler_.choose(row, request.wanted.sampling,
                          uniform(request.wanted.sampling.seed, static_cast<std::uint64_t>(count)));

@@ -103,10 +103,11 @@ struct EngineStatistics {
   std::string failure = {};
 };
 
-/// Runs: admit, schedule, backend.forward(), sample, emit. The loop never waits for a client, knows no text and no
-/// HTTP. A request's tokens depend on the request alone, not on what else runs. A step that throws fails the requests
-/// in it; then the engine tries the backend with a token of its own, again and again until it works, and takes nothing
-/// new meanwhile.
+/// Runs: admit, schedule, backend.forward(), sample, emit. A backend that samples does so itself, and logits come from
+/// it only where they are looked at for more than the next token. The loop never waits for a client, knows no text and
+/// no HTTP. A request's tokens depend on the request alone, not on what else runs. A step that throws fails the
+/// requests in it; then the engine tries the backend with a token of its own, again and again until it works, and takes
+/// nothing new meanwhile.
 class Engine {
  public:
   /// Throws Error where the options do not fit the backend.
@@ -149,7 +150,8 @@ class Engine {
   void emit(const Step& step, StepReport& report);
   void emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> row) const;
   void pool_hidden(Request& request, std::int64_t position, std::span<const float> rows) const;
-  bool emit_token(Request& request, std::span<const float> logits);
+  const backend::TokenSampling& describe_sampling(Request& request) const;
+  bool emit_token(Request& request, std::span<const float> logits, const backend::SampledToken* sampled);
   TokenId choose(const Request& request, std::span<const float> logits);
   void fail(std::uint64_t id, std::exception_ptr failure);
   void finish(std::uint64_t id);
@@ -166,6 +168,7 @@ class Engine {
   std::unordered_map<std::uint64_t, std::unique_ptr<Request>> requests_;
   std::vector<float> logits_;
   std::vector<float> hidden_;
+  std::vector<backend::SampledToken> sampled_;
   std::vector<float> adjusted_;
   /// As in the statistics.
   std::string failure_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace gpuinfer::engine {
 namespace {
@@ -16,26 +15,16 @@ float* logit_of(std::span<float> logits, TokenId token) {
   return token >= 0 && index < logits.size() ? &logits[index] : nullptr;
 }
 
-void forbid(std::span<float> logits, TokenId token) {
-  if (float* const logit = logit_of(logits, token)) *logit = kForbidden;
-}
-
-void penalize_repetition(std::span<float> logits, float penalty, const History& history) {
-  std::unordered_set<TokenId> seen(history.prompt.begin(), history.prompt.end());
-  seen.insert(history.generated.begin(), history.generated.end());
-  for (const TokenId token : seen) {
-    if (float* const logit = logit_of(logits, token)) *logit = *logit > 0 ? *logit / penalty : *logit * penalty;
+float edited(float logit, const backend::LogitEdit& edit, const LogitAdjustments& adjustments) {
+  if (edit.forbidden) return kForbidden;
+  logit += edit.bias;
+  if (edit.seen) {
+    logit = logit > 0 ? logit / adjustments.repetition_penalty : logit * adjustments.repetition_penalty;
   }
-}
-
-void penalize_presence(std::span<float> logits, const LogitAdjustments& adjustments, const History& history) {
-  std::unordered_map<TokenId, int> counts;
-  for (const TokenId token : history.generated) ++counts[token];
-  for (const auto& [token, count] : counts) {
-    float* const logit = logit_of(logits, token);
-    if (!logit) continue;
-    *logit -= adjustments.presence_penalty + static_cast<float>(count) * adjustments.frequency_penalty;
+  if (edit.answered > 0) {
+    logit -= adjustments.presence_penalty + static_cast<float>(edit.answered) * adjustments.frequency_penalty;
   }
+  return logit;
 }
 
 void keep_only(std::span<float> logits, const std::vector<TokenId>& allowed) {
@@ -47,12 +36,10 @@ void keep_only(std::span<float> logits, const std::vector<TokenId>& allowed) {
   for (const auto& [logit, value] : kept) *logit = value;
 }
 
-/// Forbids the last token of a word whose other tokens the answer ends with.
-void forbid_word(std::span<float> logits, const std::vector<TokenId>& word, std::span<const TokenId> generated) {
+/// Whether the answer ends with all tokens of a word but the last.
+bool begins_word(std::span<const TokenId> generated, const std::vector<TokenId>& word) {
   const std::size_t begun = word.size() - 1;
-  if (begun <= generated.size() && std::equal(word.begin(), word.end() - 1, generated.last(begun).begin())) {
-    forbid(logits, word.back());
-  }
+  return begun <= generated.size() && std::equal(word.begin(), word.end() - 1, generated.last(begun).begin());
 }
 
 }  // namespace
@@ -62,19 +49,46 @@ bool LogitAdjustments::any(std::int64_t generated) const {
          !allowed_tokens.empty() || !bad_words.empty() || generated < min_tokens;
 }
 
-void adjust(std::span<float> logits, const LogitAdjustments& adjustments, const History& history) {
-  for (const auto& [token, bias] : adjustments.logit_bias) {
-    if (float* const logit = logit_of(logits, token)) *logit += bias;
+std::vector<backend::LogitEdit> edits_of(const LogitAdjustments& adjustments, const History& history) {
+  std::unordered_map<TokenId, backend::LogitEdit> edits;
+  for (const auto& [token, bias] : adjustments.logit_bias) edits[token].bias += bias;
+  if (adjustments.repetition_penalty != 1) {
+    for (const TokenId token : history.prompt) edits[token].seen = true;
+    for (const TokenId token : history.generated) edits[token].seen = true;
   }
-  if (adjustments.repetition_penalty != 1) penalize_repetition(logits, adjustments.repetition_penalty, history);
   if (adjustments.presence_penalty != 0 || adjustments.frequency_penalty != 0) {
-    penalize_presence(logits, adjustments, history);
+    for (const TokenId token : history.generated) ++edits[token].answered;
+  }
+  for (const std::vector<TokenId>& word : adjustments.bad_words) {
+    if (begins_word(history.generated, word)) edits[word.back()].forbidden = true;
+  }
+  if (std::ssize(history.generated) < adjustments.min_tokens) {
+    for (const TokenId token : history.stop_tokens) edits[token].forbidden = true;
+  }
+  std::vector<backend::LogitEdit> result;
+  result.reserve(edits.size());
+  for (auto& [token, edit] : edits) {
+    edit.token = token;
+    result.push_back(edit);
+  }
+  return result;
+}
+
+std::vector<std::uint32_t> allowed_mask(const LogitAdjustments& adjustments, std::int64_t vocab_size) {
+  std::vector<std::uint32_t> mask;
+  if (adjustments.allowed_tokens.empty()) return mask;
+  mask.resize(static_cast<std::size_t>(backend::mask_words(vocab_size)));
+  for (const TokenId token : adjustments.allowed_tokens) {
+    if (token >= 0 && token < vocab_size) mask[static_cast<std::size_t>(token / 32)] |= 1U << token % 32;
+  }
+  return mask;
+}
+
+void adjust(std::span<float> logits, const LogitAdjustments& adjustments, const History& history) {
+  for (const backend::LogitEdit& edit : edits_of(adjustments, history)) {
+    if (float* const logit = logit_of(logits, edit.token)) *logit = edited(*logit, edit, adjustments);
   }
   if (!adjustments.allowed_tokens.empty()) keep_only(logits, adjustments.allowed_tokens);
-  for (const std::vector<TokenId>& word : adjustments.bad_words) forbid_word(logits, word, history.generated);
-  if (std::ssize(history.generated) < adjustments.min_tokens) {
-    for (const TokenId token : history.stop_tokens) forbid(logits, token);
-  }
 }
 
 }  // namespace gpuinfer::engine

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/backend/token_sampling.hpp"
 #include "runtime/token.hpp"
 
 namespace gpuinfer::engine {
@@ -38,6 +39,12 @@ struct History {
   std::span<const TokenId> generated;
   std::span<const TokenId> stop_tokens;
 };
+
+/// What the adjustments come to for the next token, but for `allowed_tokens`. Token ids may lie outside the vocabulary.
+std::vector<backend::LogitEdit> edits_of(const LogitAdjustments& adjustments, const History& history);
+
+/// A bit for each token of the vocabulary; token ids outside it are passed over. Empty where all tokens may come.
+std::vector<std::uint32_t> allowed_mask(const LogitAdjustments& adjustments, std::int64_t vocab_size);
 
 /// Changes a row of [vocab]; a forbidden token's logit is −∞. Token ids outside the row are passed over.
 void adjust(std::span<float> logits, const LogitAdjustments& adjustments, const History& history);

@@ -13,7 +13,8 @@ namespace gpuinfer::engine {
 struct TokenLogprob {
   TokenId id = 0;
   float logprob = 0;
-  /// 1 for the likeliest token; tokens with equal logits have the same rank.
+  /// 1 for the likeliest token; tokens with equal logits have the same rank. 0: not counted, where a backend sampled
+  /// the token and no other's logprob was asked for.
   std::int64_t rank = 0;
 
   bool operator==(const TokenLogprob&) const = default;

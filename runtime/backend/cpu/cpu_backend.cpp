@@ -71,8 +71,9 @@ class CpuBackend final : public Backend {
   std::int64_t hidden_size() const override { return config_.hidden_size; }
   const std::vector<KvGroup>& kv_groups() const override { return cache_.groups(); }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
-    check_batch(*this, batch, logits, hidden);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<SampledToken> sampled) override {
+    check_batch(*this, batch, logits, hidden, sampled);
     const std::vector<Token> all = tokens_of(batch);
     float* next_logits = logits.data();
     float* next_hidden = hidden.data();

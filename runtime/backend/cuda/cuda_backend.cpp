@@ -22,6 +22,7 @@
 #include "runtime/backend/cuda/select_rows.hpp"
 #include "runtime/backend/cuda/step.hpp"
 #include "runtime/backend/cuda/step_graphs.hpp"
+#include "runtime/backend/cuda/token_sampler.hpp"
 #include "runtime/backend/cuda/workspace.hpp"
 
 namespace gpuinfer::backend {
@@ -46,18 +47,22 @@ class CudaBackend final : public Backend {
   std::int64_t hidden_size() const override { return config_.hidden_size; }
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
   const std::vector<KvGroup>& kv_groups() const override { return plan_.kv_groups; }
+  bool samples() const override { return true; }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
-    check_batch(*this, batch, logits, hidden);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<SampledToken> sampled) override {
+    check_batch(*this, batch, logits, hidden, sampled);
     for (const std::vector<Slice>& portion : cut_batch(batch, kStepTokens)) {
       const auto numbers = [](std::size_t rows, std::int64_t columns) {
         return rows * static_cast<std::size_t>(columns);
       };
       const std::size_t logits_size = numbers(count_logits_rows(portion), config_.vocab_size);
       const std::size_t hidden_size = numbers(count_hidden_rows(portion), config_.hidden_size);
-      compute(portion, logits.first(logits_size), hidden.first(hidden_size));
+      const std::size_t sampled_size = count_sampled(portion);
+      compute(portion, logits.first(logits_size), hidden.first(hidden_size), sampled.first(sampled_size));
       logits = logits.subspan(logits_size);
       hidden = hidden.subspan(hidden_size);
+      sampled = sampled.subspan(sampled_size);
     }
   }
 
@@ -68,10 +73,13 @@ class CudaBackend final : public Backend {
   }
 
   /// All layers for the tokens of `slices`.
-  void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden) {
+  void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden,
+               std::span<SampledToken> sampled) {
+    queue_.wait();  // Where the last step threw, its inputs may still be on their way.
     const Step step = make_step(
         slices, plan_.kv_groups, {.heads = config_.num_attention_heads, .kv_heads = config_.num_key_value_heads},
         {.warps = device_.multiprocessors * kWarpsPerMultiprocessor, .partials = kPartials}, inputs_, queue_);
+    sampler_.begin(step.rows, queue_);
     const auto launches = [&] { run_layers(step); };
     if (step.shape) {
       graphs_.run(*step.shape, queue_, launches);
@@ -79,7 +87,7 @@ class CudaBackend final : public Backend {
       launches();
     }
     download_hidden(slices, hidden);
-    download_logits(step, logits);
+    compute_logits(step, logits, sampled);
   }
 
   /// From token ids to work_.normalized. Decode steps of one shape launch the same kernels with the same arguments.
@@ -273,7 +281,8 @@ class CudaBackend final : public Backend {
     }
   }
 
-  void download_logits(const Step& step, std::span<float> logits) {
+  /// And gives of each row what is wanted: the logits, the next token.
+  void compute_logits(const Step& step, std::span<float> logits, std::span<SampledToken> sampled) {
     select_rows({.x = work_.normalized.data(),
                  .rows = step.logits_tokens,
                  .out = work_.selected.data(),
@@ -289,11 +298,24 @@ class CudaBackend final : public Backend {
                 .rows = config_.vocab_size,
                 .columns = config_.hidden_size},
                queue_.stream());
-      const auto size = static_cast<std::size_t>(rows * config_.vocab_size);
-      queue_.download(std::as_writable_bytes(logits.first(size)), work_.logits.data());
+      sampler_.sample(begin, config_.vocab_size, work_, queue_);
+      logits = download_logits(
+          std::span(step.rows).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows)), logits);
+    }
+    sampler_.download(work_, queue_);
+    queue_.wait();
+    std::ranges::copy(sampler_.tokens(), sampled.begin());
+  }
+
+  /// Of those rows of work_.logits that are wanted, and returns where the next ones go.
+  std::span<float> download_logits(std::span<const LogitsRow> rows, std::span<float> logits) {
+    const auto size = static_cast<std::size_t>(config_.vocab_size);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!rows[i].wanted) continue;
+      queue_.download(std::as_writable_bytes(logits.first(size)), work_.logits.data() + i * size);
       logits = logits.subspan(size);
     }
-    queue_.wait();
+    return logits;
   }
 
   Device device_;
@@ -305,6 +327,7 @@ class CudaBackend final : public Backend {
   Workspace work_;
   StepInputs inputs_;
   StepGraphs graphs_;
+  TokenSampler sampler_;
 };
 
 }  // namespace

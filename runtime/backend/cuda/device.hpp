@@ -114,11 +114,15 @@ class DeviceArray {
 template <typename T>
 class PinnedArray {
  public:
+  PinnedArray() = default;
   explicit PinnedArray(std::size_t size)
       : values_(static_cast<T*>(size == 0 ? nullptr : allocate_pinned_memory(size * sizeof(T))), size) {}
   ~PinnedArray() { free_pinned_memory(values_.data()); }
-  PinnedArray(const PinnedArray&) = delete;
-  PinnedArray& operator=(const PinnedArray&) = delete;
+  PinnedArray(PinnedArray&& other) noexcept : values_(std::exchange(other.values_, {})) {}
+  PinnedArray& operator=(PinnedArray&& other) noexcept {
+    std::swap(values_, other.values_);
+    return *this;
+  }
 
   std::span<T> span() const { return values_; }
 

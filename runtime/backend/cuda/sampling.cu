@@ -39,7 +39,8 @@ struct Workspace {
 struct Row {
   const float* logits;
   const std::uint32_t* allowed;  ///< null: all are
-  int vocab;
+  int vocab;                     ///< tokens that are looked at
+  bool is_aligned;               ///< to 16 bytes, with as many that can be read at the end
   float largest;
   float temperature;
   float min_p;
@@ -65,15 +66,14 @@ struct Range {
 /// neighbours at a time. A token that is not allowed has the logit -∞.
 template <typename Visit>
 GPU_DEVICE void for_each_token(const Row& row, const Range& range, int thread, int threads, const Visit& visit) {
-  const bool is_aligned = row.vocab % 4 == 0;
   for (int first = range.begin + 4 * thread; first < range.end; first += 4 * threads) {
     ptx::SixteenBytes<float> four;
-    if (is_aligned) four = ptx::load_16_bytes<float>(row.logits + first);
+    if (row.is_aligned) four = ptx::load_16_bytes<float>(row.logits + first);
     GPU_UNROLL
     for (int i = 0; i < 4; ++i) {
       const int token = first + i;
       if (token >= range.end) break;
-      const float logit = is_aligned ? four.values[i] : row.logits[token];
+      const float logit = row.is_aligned ? four.values[i] : row.logits[token];
       visit(token, row.allows(token) ? logit : -INFINITY);
     }
   }
@@ -262,6 +262,8 @@ GPU_DEVICE int choose(const Row& row, const Workspace& shared, const SampledRow&
       row, shared, [&](int, float logit) { return Mass()(row.weight(logit)); }, drawn);
 }
 
+GPU_DEVICE bool is_finite(float value) { return fabsf(value) < INFINITY; }
+
 GPU_DEVICE float edited(float logit, const LogitEdit& edit, const SampledRow& params) {
   if (edit.forbidden) return -INFINITY;
   logit += edit.bias;
@@ -280,51 +282,57 @@ GPU_KERNEL(kThreads) sample_kernel(const Sampling step) {
   GPU_SHARED(float, best_logits, kWarps);
   GPU_SHARED(int, best_tokens, kWarps);
   const Workspace shared{.bins = bins, .sums = sums, .logits = best_logits, .tokens = best_tokens};
-  const SampledRow params = step.rows[ptx::block_x()];
-  float* const logits = step.logits + ptx::block_x() * step.vocab;
+  const SampledRow& params = step.rows[ptx::block_x()];
+  float* const logits = step.logits + params.row * step.vocab;
   const auto for_each_edit = [&](const auto& visit) {
     for (int i = ptx::thread_index(); i < params.edits; i += kThreads) {
       const LogitEdit edit = step.edits[params.first_edit + i];
-      if (edit.token >= 0 && edit.token < step.vocab)
+      if (edit.token >= 0 && edit.token < params.generated_vocab_size)
         visit(edit, logits[edit.token], step.unedited[params.first_edit + i]);
     }
     ptx::block_barrier();
   };
 
-  float normalizer = 0;
-  Row row{.logits = logits,
-          .allowed = nullptr,
-          .vocab = static_cast<int>(step.vocab),
-          .largest = 0,
-          .temperature = 1,
-          .min_p = 0};
-  if (step.logprobs != nullptr) {
-    row.largest = find_best(row, shared).logit;
-    std::uint64_t sum = 0;
-    for_each_token(row, {0, row.vocab}, ptx::thread_index(), kThreads,
-                   [&](int, float logit) { sum += Mass()(row.weight(logit)); });
-    const std::uint64_t total = warp_sum(exchange_sums(warp_sum(sum), shared));
-    normalizer = row.largest + logf(static_cast<float>(total) / kUnits);
-  }
-
-  ptx::block_barrier();
   for_each_edit([&](const LogitEdit& edit, float& logit, float& unedited) {
     unedited = logit;
     logit = edited(logit, edit, params);
   });
-  if (params.allowed != SampledRow::kAllAllowed) row.allowed = step.allowed + params.allowed;
+  Row row{.logits = logits,
+          .allowed = params.allowed == SampledRow::kAllAllowed ? nullptr : step.allowed + params.allowed,
+          .vocab = params.generated_vocab_size,
+          .is_aligned = step.vocab % 4 == 0,
+          .largest = 0,
+          .temperature = params.temperature,
+          .min_p = fminf(params.min_p, 1)};  // The best token is always a candidate.
   const Best best = find_best(row, shared);
   row.largest = best.logit;
-  row.temperature = params.temperature;
-  row.min_p = fminf(params.min_p, 1);  // The best token is always a candidate.
-  const bool is_greedy = !(params.temperature > 0) || !(fabsf(best.logit) < INFINITY);
-  const int token = is_greedy ? best.token : choose(row, shared, params);
-
+  int token = best.token;
+  if (!is_finite(best.logit)) {
+    token = SampledToken::kNoneAllowed;
+  } else if (params.temperature > 0) {
+    token = choose(row, shared, params);
+  }
   ptx::block_barrier();
   for_each_edit([](const LogitEdit&, float& logit, const float& unedited) { logit = unedited; });
-  if (ptx::thread_index() > 0) return;
-  step.tokens[ptx::block_x()] = token;
-  if (step.logprobs != nullptr) step.logprobs[ptx::block_x()] = logits[token] - normalizer;
+
+  row = {.logits = logits,
+         .allowed = nullptr,
+         .vocab = static_cast<int>(step.vocab),
+         .is_aligned = row.is_aligned,
+         .largest = 0,
+         .temperature = 1,
+         .min_p = 0};
+  row.largest = find_best(row, shared).logit;
+  if (!is_finite(row.largest)) token = SampledToken::kNotFinite;
+  float logprob = 0;
+  if (params.logprob && token >= 0) {
+    std::uint64_t sum = 0;
+    for_each_token(row, {0, row.vocab}, ptx::thread_index(), kThreads,
+                   [&](int, float logit) { sum += Mass()(row.weight(logit)); });
+    const std::uint64_t total = warp_sum(exchange_sums(warp_sum(sum), shared));
+    logprob = logits[token] - row.largest - logf(static_cast<float>(total) / kUnits);
+  }
+  if (ptx::thread_index() == 0) step.tokens[ptx::block_x()] = {.id = token, .logprob = logprob};
 }
 
 }  // namespace

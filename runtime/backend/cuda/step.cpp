@@ -12,6 +12,7 @@ Slice part_of(const Slice& slice, std::int64_t begin, std::int64_t end) {
   part.tokens = slice.tokens.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
   part.position += begin;
   if (end < std::ssize(slice.tokens) && slice.logits == Logits::kLast) part.logits = Logits::kNone;
+  if (end < std::ssize(slice.tokens)) part.sampling = nullptr;
   return part;
 }
 
@@ -28,7 +29,8 @@ struct Tokens {
   std::vector<std::int32_t> positions;
   std::vector<AttentionSlice> slices;  ///< with page tables one after the other
   std::vector<std::int32_t> with_logits;
-  std::int64_t pages = 0;  ///< in all page tables of a group
+  std::vector<LogitsRow> rows;  ///< of these
+  std::int64_t pages = 0;       ///< in all page tables of a group
 
   explicit Tokens(std::span<const Slice> batch) {
     for (const Slice& slice : batch) {
@@ -39,8 +41,11 @@ struct Tokens {
       pages += pages_of(slice);
       for (std::size_t i = 0; i < slice.tokens.size(); ++i) {
         const bool last = i + 1 == slice.tokens.size();
-        if (slice.logits == Logits::kAll || (slice.logits == Logits::kLast && last)) {
+        const bool wanted = slice.logits == Logits::kAll || (slice.logits == Logits::kLast && last);
+        const TokenSampling* const sampling = last ? slice.sampling : nullptr;
+        if (wanted || sampling != nullptr) {
           with_logits.push_back(static_cast<std::int32_t>(ids.size()));
+          rows.push_back({.wanted = wanted, .sampling = sampling});
         }
         ids.push_back(slice.tokens[i]);
         positions.push_back(static_cast<std::int32_t>(slice.position) + static_cast<std::int32_t>(i));
@@ -143,7 +148,8 @@ Step make_step(std::span<const Slice> slices, std::span<const KvGroup> groups, c
             .positions = inputs.address(positions),
             .page_tables = inputs.address(page_tables),
             .logits_tokens = inputs.address(with_logits),
-            .logits_rows = with_logits.count};
+            .logits_rows = with_logits.count,
+            .rows = tokens.rows};
   StepShape shape{.tokens = step.tokens, .inputs = inputs.address(StepInputs::Place<std::byte>())};
   for (const GroupPlaces& group : places) {
     step.groups.push_back({.slices = inputs.address(group.slices),

@@ -41,14 +41,21 @@ struct StepShape {
 /// More tokens keep a GPU busy for longer than the host needs to launch the next kernel.
 inline constexpr std::int64_t kDecodeTokens = 256;
 
+/// A token whose logits are computed.
+struct LogitsRow {
+  bool wanted = false;                      ///< by the host
+  const TokenSampling* sampling = nullptr;  ///< how the token after it is chosen from them; null: it is not
+};
+
 struct Step {
   std::int64_t tokens = 0;
   const std::int32_t* ids = nullptr;            ///< [tokens]
   const std::int32_t* positions = nullptr;      ///< [tokens]
   std::vector<StepGroup> groups = {};           ///< of each KV group
   const std::int32_t* page_tables = nullptr;    ///< of all groups, as Attention reads them
-  const std::int32_t* logits_tokens = nullptr;  ///< the tokens whose logits are wanted, in their order
+  const std::int32_t* logits_tokens = nullptr;  ///< the tokens whose logits are computed, in their order
   std::int64_t logits_rows = 0;
+  std::vector<LogitsRow> rows = {};  ///< what for, on the host
   /// Where each slice is one token, and there are no more than kDecodeTokens.
   std::optional<StepShape> shape = {};
 };

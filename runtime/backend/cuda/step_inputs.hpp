@@ -1,17 +1,19 @@
 // What the kernels of a step read besides weights: brought to the GPU in one copy.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <vector>
+#include <utility>
 
 #include "runtime/backend/cuda/device.hpp"
 
 namespace gpuinfer::backend::cuda {
 
-/// Arrays are collected, then uploaded together; addresses are known after that.
+/// Arrays are collected in pinned memory, which the GPU reads while the host goes on, and uploaded together; addresses
+/// are known after that.
 class StepInputs {
  public:
   /// Where an array will be.
@@ -22,21 +24,21 @@ class StepInputs {
   };
 
   /// Forgets the arrays of the last step. Its queue has been waited for.
-  void clear() { bytes_.clear(); }
+  void clear() { size_ = 0; }
 
   template <typename T>
   Place<T> add(std::span<const T> values) {
     constexpr std::size_t kAlignment = 16;
-    const std::size_t offset = (bytes_.size() + kAlignment - 1) / kAlignment * kAlignment;
-    bytes_.resize(offset + values.size_bytes());
-    if (!values.empty()) std::memcpy(bytes_.data() + offset, values.data(), values.size_bytes());
+    const std::size_t offset = (size_ + kAlignment - 1) / kAlignment * kAlignment;
+    resize(offset + values.size_bytes());
+    if (!values.empty()) std::memcpy(pinned_.span().data() + offset, values.data(), values.size_bytes());
     return {offset, static_cast<std::int64_t>(values.size())};
   }
 
   /// Throws OutOfDeviceMemory where there are more than ever before, and the GPU has no room for them.
   void upload(Queue& queue) {
-    if (bytes_.size() > memory_.size()) memory_ = DeviceArray<std::byte>(2 * bytes_.size());
-    if (!bytes_.empty()) queue.upload(memory_.data(), bytes_);
+    if (size_ > memory_.size()) memory_ = DeviceArray<std::byte>(2 * size_);
+    if (size_ > 0) queue.upload(memory_.data(), pinned_.span().first(size_));
   }
 
   template <typename T>
@@ -45,7 +47,17 @@ class StepInputs {
   }
 
  private:
-  std::vector<std::byte> bytes_;
+  void resize(std::size_t size) {
+    if (size > pinned_.span().size()) {
+      PinnedArray<std::byte> larger(2 * size);
+      std::ranges::copy(pinned_.span().first(size_), larger.span().begin());
+      pinned_ = std::move(larger);
+    }
+    size_ = size;
+  }
+
+  PinnedArray<std::byte> pinned_;
+  std::size_t size_ = 0;
   DeviceArray<std::byte> memory_;
 };
 

@@ -21,6 +21,7 @@ void Workspace::for_each_array(const model::ModelConfig& config, const Visit& vi
   visit(activated, mlp_rows * config.intermediate_size);
   visit(selected, kStepTokens * config.hidden_size);
   visit(logits, kLogitsRows * config.vocab_size);
+  visit(sampled, kStepTokens);
   cosines.resize(config.ropes.size());
   sines.resize(config.ropes.size());
   for (DeviceArray<float>& array : cosines) visit(array, kStepTokens * config.head_dim / 2);

@@ -8,6 +8,7 @@
 #include "runtime/backend/cuda/bfloat16.hpp"
 #include "runtime/backend/cuda/device.hpp"
 #include "runtime/backend/cuda/router.hpp"
+#include "runtime/backend/token_sampling.hpp"
 #include "runtime/model/model_config.hpp"
 
 namespace gpuinfer::backend::cuda {
@@ -39,6 +40,7 @@ struct Workspace {
   DeviceArray<Bfloat16> activated;          ///< intermediate_size for each
   DeviceArray<Bfloat16> selected;           ///< hidden_size: of tokens whose logits are wanted
   DeviceArray<float> logits;                ///< vocab_size, for kLogitsRows tokens
+  DeviceArray<SampledToken> sampled;        ///< one
   std::vector<DeviceArray<float>> cosines;  ///< of each RoPE: head_dim / 2
   std::vector<DeviceArray<float>> sines;
 

@@ -103,8 +103,9 @@ class ReferenceBackend final : public Backend {
   std::int64_t hidden_size() const override { return config_.hidden_size; }
   const std::vector<KvGroup>& kv_groups() const override { return kv_groups_; }
 
-  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
-    check_batch(*this, batch, logits, hidden);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<SampledToken> sampled) override {
+    check_batch(*this, batch, logits, hidden, sampled);
     const model::Weights& weights = model_->weights;
     const std::vector<Place> places = places_of(batch);
 

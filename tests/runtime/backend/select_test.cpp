@@ -50,6 +50,9 @@ TEST_CASE("a batch that does not fit is refused before anything is computed") {
     CHECK_THROWS_AS(forward({tokens, -1, pages, Logits::kLast}), std::invalid_argument);
     CHECK_THROWS_AS(forward({tokens, 0, pages, Logits::kAll}), std::invalid_argument);
     CHECK_THROWS_AS(forward({{}, 0, pages, Logits::kLast}), std::invalid_argument);
+    const TokenSampling sampling{.generated_vocab_size = backend->vocab_size()};
+    CHECK_THROWS_WITH(forward({.tokens = tokens, .page_tables = pages, .sampling = &sampling}),
+                      Catch::Contains("does not sample"));
   }
 }
 

@@ -54,6 +54,10 @@ GenerationRequest random_request(std::uint64_t seed) {
   request.max_tokens = static_cast<std::int64_t>(1 + random() % 80);
   request.stop_tokens = {static_cast<TokenId>(random() % 50)};
   if (seed % 5 == 0) request.adjustments = {.repetition_penalty = 1.3F, .frequency_penalty = 0.2F, .min_tokens = 3};
+  if (seed % 8 == 1) request.adjustments.logit_bias = {{3, 2.0F}, {9, -100.0F}, {3, 1.0F}, {99, 1.0F}};
+  if (seed % 8 == 2) request.adjustments.allowed_tokens = {1, 4, 7, 22, 33, 49, 50, -1};
+  if (seed % 8 == 3) request.adjustments.bad_words = {{4}, {5, 6}, {7, 7, 8}};
+  if (seed % 6 == 1) request.sampling = {.min_p = 0.01F, .top_k = 20, .top_p = 0.9F, .seed = seed};
   if (seed % 4 == 0) request.logprobs = 2;
   if (seed % 7 == 0) request.prompt_logprobs = 1;
   // Some begin alike.
@@ -127,6 +131,7 @@ TEST_CASE("answers under load are those that each request gets alone") {
   std::atomic<std::int64_t> prompt_tokens = 0;
   std::atomic<std::int64_t> generated_tokens = 0;
   std::latch all_submitted(1);
+  options.samples = GENERATE(false, true);  // Others than those alone, and the same tokens.
   const auto on_step = [&](const StepReport& report) {
     preempted += report.preempted;
     prompt_tokens += report.prompt_tokens;
@@ -276,6 +281,41 @@ TEST_CASE("logprobs of an answer and of its prompt") {
   CHECK(answer.prompt_logprobs[7].top.empty());
 }
 
+TEST_CASE("a backend that samples gives logits only to those who look at them, and the same answers") {
+  std::vector<backend::Logits> logits;
+  const auto note_logits = [&](std::span<const backend::Slice> batch) {
+    for (const backend::Slice& slice : batch) logits.push_back(slice.logits);
+  };
+  const auto ask = [&](bool samples, const GenerationRequest& request) {
+    logits.clear();
+    Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.samples = samples, .before_forward = note_logits}),
+                  {});
+    const Answer answer = collect(engine.submit(request));
+    engine.wait_until_idle(kForever);
+    return answer;
+  };
+  GenerationRequest request{.prompt = {1, 2, 3}, .sampling = {.seed = 5}, .max_tokens = 6};
+  using backend::Logits;
+  const Answer tokens = ask(false, request);
+  CHECK(ask(true, request) == tokens);
+  CHECK(std::ranges::count(logits, Logits::kNone) == 6);
+
+  request.logprobs = 0;
+  const Answer with_logprobs = ask(false, request);
+  const Answer sampled = ask(true, request);
+  CHECK(std::ranges::count(logits, Logits::kNone) == 6);
+  CHECK(sampled.tokens == tokens.tokens);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(sampled.logprobs[i]->token.id == tokens.tokens[i]);
+    CHECK(sampled.logprobs[i]->token.logprob == with_logprobs.logprobs[i]->token.logprob);
+  }
+
+  request.logprobs = 2;
+  CHECK(ask(true, request) == ask(false, request));
+  CHECK(ask(true, request).tokens == tokens.tokens);
+  CHECK(std::ranges::count(logits, Logits::kLast) == 6);
+}
+
 TEST_CASE("embeddings have length 1, and chunks and company make no difference") {
   const Pooling pooling = GENERATE(Pooling::kMean, Pooling::kLast);
   const auto embed = [&](const EngineOptions& options) {
@@ -318,18 +358,20 @@ TEST_CASE("a request whose time is up fails, waiting or running") {
 }
 
 TEST_CASE("parameters that leave no token, and logits that are no numbers, fail the request") {
-  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {});
+  const bool samples = GENERATE(false, true);
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.samples = samples}), {});
   Generation impossible =
       engine.submit({.prompt = {1}, .adjustments = {.allowed_tokens = {3}, .bad_words = {{3}}}, .max_tokens = 1});
-  CHECK_THROWS_AS(impossible.next(kForever), GenerationFailed);
+  CHECK_THROWS_WITH(impossible.next(kForever), Catch::Contains("leave no token"));
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  Engine broken(std::make_unique<ToyBackend>(ToyBackend::Options{.largest_logit = nan}), {});
+  Engine broken(std::make_unique<ToyBackend>(ToyBackend::Options{.largest_logit = nan, .samples = samples}), {});
   Generation failed = broken.submit({.prompt = {1}, .max_tokens = 1});
-  CHECK_THROWS_AS(failed.next(kForever), GenerationFailed);
+  CHECK_THROWS_WITH(failed.next(kForever), Catch::Contains("not a finite number"));
 }
 
 TEST_CASE("padding of the vocabulary is never generated") {
-  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{}), {.generated_vocab_size = 5});
+  const bool samples = GENERATE(false, true);
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.samples = samples}), {.generated_vocab_size = 5});
   for (const TokenId token : collect(engine.submit({.prompt = {9}, .max_tokens = 100})).tokens) CHECK(token < 5);
 }
 

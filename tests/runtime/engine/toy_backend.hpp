@@ -3,13 +3,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <stdexcept>
 #include <vector>
 
 #include "runtime/backend/backend.hpp"
+#include "runtime/engine/logprobs.hpp"
 #include "runtime/engine/random.hpp"
+#include "runtime/engine/sampling.hpp"
 
 namespace gpuinfer::engine {
 
@@ -22,6 +25,8 @@ class ToyBackend : public backend::Backend {
     std::int64_t max_position_embeddings = 512;
     std::vector<backend::KvGroup> kv_groups = {{.pages = 64}};
     float largest_logit = 8;
+    /// Whether it samples.
+    bool samples = false;
     /// Runs before each step.
     std::function<void(std::span<const backend::Slice>)> before_forward = {};
   };
@@ -38,7 +43,10 @@ class ToyBackend : public backend::Backend {
   std::int64_t max_position_embeddings() const override { return options_.max_position_embeddings; }
   const std::vector<backend::KvGroup>& kv_groups() const override { return options_.kv_groups; }
 
-  void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden) override {
+  bool samples() const override { return options_.samples; }
+
+  void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<backend::SampledToken> sampled) override {
     if (options_.before_forward) options_.before_forward(batch);
     require_written_pages_are_own(batch);
     for (const backend::Slice& slice : batch) {
@@ -50,9 +58,16 @@ class ToyBackend : public backend::Backend {
           write_row(logits, vocab_size(), hash_of(slice, position));
         }
         if (slice.hidden) write_row(hidden, kHidden, hash_of(slice, position));
+        if (slice.sampling != nullptr && last) {
+          std::vector<float> row(static_cast<std::size_t>(vocab_size()));
+          std::span<float> room = row;
+          write_row(room, vocab_size(), hash_of(slice, position));
+          sampled.front() = sample(std::move(row), *slice.sampling);
+          sampled = sampled.subspan(1);
+        }
       }
     }
-    if (!logits.empty() || !hidden.empty()) throw std::logic_error("more rows than wanted tokens");
+    if (!logits.empty() || !hidden.empty() || !sampled.empty()) throw std::logic_error("more room than is wanted");
   }
 
  private:
@@ -80,6 +95,34 @@ class ToyBackend : public backend::Backend {
           options_.largest_logit * static_cast<float>(uniform(hash, static_cast<std::uint64_t>(i)));
     }
     rows = rows.subspan(static_cast<std::size_t>(columns));
+  }
+
+  /// As token_sampling.hpp says it, one after the other.
+  static backend::SampledToken sample(std::vector<float> row, const backend::TokenSampling& how) {
+    const auto is_finite = [](const std::vector<float>& logits) {
+      return std::isfinite(logits[static_cast<std::size_t>(most_likely(logits))]);
+    };
+    if (!is_finite(row)) return {.id = backend::SampledToken::kNotFinite};
+    const std::vector<float> unedited = row;
+    for (const backend::LogitEdit& edit : how.edits) {
+      if (edit.token < 0 || edit.token >= std::ssize(row)) continue;
+      float& logit = row[static_cast<std::size_t>(edit.token)];
+      logit += edit.bias;
+      if (edit.seen) logit = logit > 0 ? logit / how.repetition_penalty : logit * how.repetition_penalty;
+      if (edit.answered > 0) logit -= how.presence_penalty + static_cast<float>(edit.answered) * how.frequency_penalty;
+      if (edit.forbidden) logit = -INFINITY;
+    }
+    for (std::size_t token = 0; token < row.size() && !how.allowed.empty(); ++token) {
+      if ((how.allowed[token / 32] >> token % 32 & 1U) == 0) row[token] = -INFINITY;
+    }
+    row.resize(static_cast<std::size_t>(how.generated_vocab_size));
+    if (!is_finite(row)) return {.id = backend::SampledToken::kNoneAllowed};
+    backend::SampledToken sampled{
+        .id = Sampler().choose(
+            row, {.temperature = how.temperature, .min_p = how.min_p, .top_k = how.top_k, .top_p = how.top_p},
+            how.number)};
+    if (how.logprob) sampled.logprob = logprobs_of(unedited, sampled.id, 0).token.logprob;
+    return sampled;
   }
 
   /// A page may be shared, but not while somebody writes to it.

@@ -25,7 +25,8 @@ class AlphabetBackend : public backend::Backend {
   std::int64_t hidden_size() const override { return 4; }
   const std::vector<backend::KvGroup>& kv_groups() const override { return kv_groups_; }
 
-  void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden) override {
+  void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<backend::SampledToken> /*sampled*/) override {
     if (before_forward_) before_forward_();
     for (const backend::Slice& slice : batch) {
       for (std::size_t i = 0; i < slice.tokens.size(); ++i) {

@@ -271,6 +271,29 @@ TEST_CASE("a model that the kernels cannot compute is refused before anything is
   CHECK_THROWS_AS(make_cuda_backend(model, KvPlan::of_pages(kPages), 1), cuda::UnsupportedModel);
 }
 
+TEST_CASE("a step whose inputs have no room on the GPU fails, and those after it do not") {
+  const ChangedGpu changed;
+  const Fixture fixture = load_fixture("llama");
+  const std::unique_ptr<Backend> backend = make(fixture);
+  const std::vector<TokenId>& ids = fixture.prompts[0].ids;
+  std::vector<LogitEdit> edits(10000, {.token = -1});
+  TokenSampling sampling{.temperature = 0, .generated_vocab_size = backend->vocab_size()};
+  const auto sample = [&] {
+    Sequence sequence(kPages / 2);
+    Slice slice = sequence.next(ids, Logits::kNone);
+    slice.sampling = &sampling;
+    SampledToken token;
+    backend->forward({&slice, 1}, {}, {}, {&token, 1});
+    return token;
+  };
+  const SampledToken expected = sample();
+  simt::gpu().memory_bytes = simt::allocated_bytes() + std::ssize(edits);
+  sampling.edits = edits;
+  CHECK_THROWS_AS(sample(), cuda::OutOfDeviceMemory);
+  sampling.edits = {};
+  CHECK(sample() == expected);
+}
+
 TEST_CASE("a GPU that fails while it computes fails the step, and every later one") {
   const ChangedGpu changed;
   const Fixture fixture = load_fixture("llama");

@@ -28,7 +28,11 @@ struct Case {
   std::vector<LogitEdit> edits = {};
   std::vector<std::uint32_t> allowed = {};
 
-  void add(const std::vector<float>& row, const SampledRow& params) {
+  /// All tokens of the vocabulary may come, unless the parameters say otherwise.
+  void add(const std::vector<float>& row, SampledRow params) {
+    params.row = static_cast<std::int32_t>(rows.size());
+    params.logprob = true;
+    if (params.generated_vocab_size == 0) params.generated_vocab_size = static_cast<std::int32_t>(vocab);
     logits.insert(logits.end(), row.begin(), row.end());
     rows.push_back(params);
   }
@@ -45,15 +49,13 @@ Result run(const Case& test) {
   const simt::Input allowed(test.allowed);
   simt::Output<float> logits(test.logits);
   simt::Output<float> unedited(test.edits.size());
-  simt::Output<std::int32_t> tokens(test.rows.size());
-  simt::Output<float> logprobs(test.rows.size());
+  simt::Output<SampledToken> tokens(test.rows.size());
   sample({.logits = logits.data(),
           .rows = rows.data(),
           .edits = edits.data(),
           .unedited = unedited.data(),
           .allowed = allowed.data(),
           .tokens = tokens.data(),
-          .logprobs = logprobs.data(),
           .row_count = std::ssize(test.rows),
           .vocab = test.vocab},
          nullptr);
@@ -62,7 +64,12 @@ Result run(const Case& test) {
     return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
   };
   CHECK(std::ranges::equal(logits.values(), test.logits, same_bits));
-  return {tokens.values(), logprobs.values()};
+  Result result;
+  for (const SampledToken& token : tokens.values()) {
+    result.tokens.push_back(token.id);
+    result.logprobs.push_back(token.logprob);
+  }
+  return result;
 }
 
 /// The parameters, as the engine calls them.
@@ -212,15 +219,61 @@ TEST_CASE("a token's logprob is that of the model, whatever the request edits") 
   }
 }
 
-TEST_CASE("rows without a likeliest token give one all the same") {
-  Case test{.vocab = 40};
+TEST_CASE("rows without a token that can come say why") {
+  Case test{.vocab = 40,
+            .edits = {{.token = 3, .forbidden = true}, {.token = 4, .bias = -INFINITY}},
+            .allowed = {1U << 3 | 1U << 4, 0}};
   const float none = -INFINITY;
   test.add(std::vector<float>(40, none), {.number = 0.5});
   test.add(std::vector<float>(40, NAN), {.number = 0.5, .top_p = 0.5F, .top_k = 3});
   std::vector<float> infinite(40, 1);
   infinite[9] = INFINITY;
   test.add(infinite, {.number = 0.5, .top_k = 3});
-  CHECK(run(test).tokens == std::vector<std::int32_t>{0, 0, 9});
+  const std::vector<float> flat(40, 1);
+  test.add(flat, {.edits = 2, .allowed = 0});
+  test.add(flat, {.edits = 1, .allowed = 0});
+  CHECK(run(test).tokens == std::vector<std::int32_t>{SampledToken::kNotFinite, SampledToken::kNotFinite,
+                                                      SampledToken::kNotFinite, SampledToken::kNoneAllowed, 4});
+}
+
+TEST_CASE("the vocabulary's padding is never chosen, and counts in logprobs") {
+  for (const std::int64_t vocab : {101, 104}) {
+    Case test{.vocab = vocab, .edits = {{.token = 99, .bias = 100}, {.token = 98, .forbidden = true}}};
+    std::vector<float> logits = simt::RandomValues(14).floats(vocab, 1, 3);
+    logits[98] = 13;
+    logits[100] = 20;
+    const auto padded = [&](SampledRow params) {
+      params.generated_vocab_size = 99;
+      test.add(logits, params);
+    };
+    padded({.temperature = 0});
+    padded({.temperature = 0, .edits = 2});
+    padded({.number = 0.999999, .temperature = 9});
+    padded({.number = 0.999999, .temperature = 9, .top_p = 0.9999F, .top_k = 99});
+    const Result result = run(test);
+    CHECK(result.tokens[0] == 98);
+    for (std::size_t i = 1; i < 4; ++i) CHECK(result.tokens[i] < 99);
+    CHECK(result.tokens[1] != 98);
+    CHECK(result.logprobs[0] == Approx(engine::logprobs_of(logits, 98, 0).token.logprob).margin(1e-5));
+  }
+}
+
+TEST_CASE("rows of logits are chosen from in any order, and some not at all") {
+  Case test = Oracle(300, std::span(kParams).first(6)).test;
+  const Result all = run(test);
+  test.rows = {test.rows[4], test.rows[1], test.rows[5]};
+  CHECK(run(test).tokens == std::vector<std::int32_t>{all.tokens[4], all.tokens[1], all.tokens[5]});
+}
+
+TEST_CASE("a logprob is given to those who want it") {
+  Case test{.vocab = 50};
+  test.add(simt::RandomValues(15).floats(50), {.number = 0.3});
+  const Result with = run(test);
+  test.rows[0].logprob = false;
+  const Result without = run(test);
+  CHECK(without.tokens == with.tokens);
+  CHECK(with.logprobs[0] < 0);
+  CHECK(without.logprobs[0] == 0);
 }
 
 TEST_CASE("a row's token is the same alone and in a batch") {
@@ -238,7 +291,7 @@ TEST_CASE("a row's token is the same alone and in a batch") {
 }
 
 TEST_CASE("the cost of sampling is reading the logits") {
-  CHECK(cost(Sampling{.row_count = 3, .vocab = 100}) == Cost{.bytes = 3 * 404, .flops = 600});
+  CHECK(cost(Sampling{.row_count = 3, .vocab = 100}) == Cost{.bytes = 3 * 408, .flops = 600});
 }
 
 }  // namespace

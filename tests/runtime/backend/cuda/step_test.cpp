@@ -46,9 +46,11 @@ class Host {
   /// With room for all inputs of these tests: they do not move.
   Host() { make(Batch(std::vector<std::int64_t>(300, 300))); }
 
-  Step make(const Batch& batch) {
-    return make_step(batch.slices(), kGroups, {.heads = 4, .kv_heads = 2}, {.warps = 32, .partials = 64}, inputs_,
-                     queue_);
+  Step make(const Batch& batch) { return make(batch.slices()); }
+  Step make(std::span<const Slice> slices) {
+    Step step = make_step(slices, kGroups, {.heads = 4, .kv_heads = 2}, {.warps = 32, .partials = 64}, inputs_, queue_);
+    queue_.wait();
+    return step;
   }
 
  private:
@@ -111,12 +113,40 @@ TEST_CASE("only steps of single tokens have a shape, up to so many") {
   CHECK(!host.make(Batch(std::vector<std::int64_t>(kDecodeTokens + 1, 1))).shape);
 }
 
+TEST_CASE("a row of logits is computed for every token that is looked at, by the host or to choose the next one") {
+  Host host;
+  const TokenSampling sampling;
+  const Batch batch({20, 3}, 4);
+  std::vector<Slice> slices(batch.slices().begin(), batch.slices().end());
+  slices[0].logits = Logits::kNone;
+  slices[0].sampling = &sampling;
+  slices[1].logits = Logits::kAll;
+  slices[1].sampling = &sampling;
+  const Step step = host.make(slices);
+  CHECK(std::vector(step.logits_tokens, step.logits_tokens + step.logits_rows) ==
+        std::vector<std::int32_t>{3, 4, 5, 6, 7});
+  REQUIRE(step.rows.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(step.rows[i].wanted == (i > 0));
+    CHECK((step.rows[i].sampling != nullptr) == (i == 0 || i == 4));
+  }
+
+  const std::vector<std::vector<Slice>> portions = cut_batch(slices, 3);
+  REQUIRE(portions.size() == 3);
+  CHECK(portions[0][0].sampling == nullptr);
+  CHECK(portions[1][0].sampling == &sampling);
+  CHECK(portions[1][1].sampling == nullptr);
+  CHECK(portions[2][0].sampling == &sampling);
+}
+
 TEST_CASE("inputs that move change the shape") {
   Queue queue;
   StepInputs inputs;
   const auto make = [&](const Batch& batch) {
-    return make_step(batch.slices(), kGroups, {.heads = 4, .kv_heads = 2}, {.warps = 32, .partials = 64}, inputs,
-                     queue);
+    Step step =
+        make_step(batch.slices(), kGroups, {.heads = 4, .kv_heads = 2}, {.warps = 32, .partials = 64}, inputs, queue);
+    queue.wait();
+    return step;
   };
   const auto before = make(Batch({1})).shape;
   make(Batch(std::vector<std::int64_t>(300, 300)));

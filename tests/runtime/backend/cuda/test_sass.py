@@ -20,8 +20,7 @@ import pytest
 REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 KERNELS = REPOSITORY / "runtime" / "backend" / "cuda"
 PROGRAMS = pathlib.Path(os.environ["GPUINFER_BIN"])
-# What ships; and kernels that nothing launches yet, which the linker leaves out.
-FILES = [PROGRAMS / "gpuinfer-server", PROGRAMS.parent / "runtime" / "backend" / "cuda" / "sampling.cu.o"]
+SERVER = PROGRAMS / "gpuinfer-server"
 CMAKE = (REPOSITORY / "cmake" / "cuda.cmake").read_text()
 TARGETS = re.search(r"set\(GPUINFER_CUDA_TARGETS ([\d ]+)\)", CMAKE)[1].split()
 LIMITS = ("registers", "shared bytes", "stack bytes")
@@ -160,10 +159,7 @@ def kernels():
     if is_off(cmake_variable("GPUINFER_CUDA")) or is_off(cmake_variable("GPUINFER_NVCC")):
         pytest.skip("this tree was built without CUDA: scripts/install-cuda fetches the compiler, then configure it anew")
     def read(target):
-        found = {}
-        for file in FILES:
-            found |= parse_kernels(target, cuobjdump(file, "-res-usage", "-arch", f"sm_{target}"), cuobjdump(file, "-sass", "-arch", f"sm_{target}"))
-        return found
+        return parse_kernels(target, cuobjdump(SERVER, "-res-usage", "-arch", f"sm_{target}"), cuobjdump(SERVER, "-sass", "-arch", f"sm_{target}"))
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(TARGETS, pool.map(read, TARGETS)))

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 16;
 constexpr std::byte kPoison{0xFF};
+constexpr std::size_t kClosedBytes = std::size_t{1} << 20;
 
 std::size_t page_bytes() {
   static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -41,6 +42,13 @@ GuardedMemory::~GuardedMemory() { munmap(mapping_, mapped_bytes_); }
 void GuardedMemory::poison() { std::fill_n(data_, size_, kPoison); }
 
 void GuardedMemory::make_read_only() { mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_READ); }
+
+void GuardedMemory::set_accessible(bool accessible) {
+  const std::size_t from =
+      page_bytes() * static_cast<std::size_t>((data_ - mapping_) / static_cast<std::ptrdiff_t>(page_bytes()));
+  const std::size_t bytes = std::min(kClosedBytes, mapped_bytes_ - page_bytes() - from);
+  mprotect(mapping_ + from, bytes, accessible ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
 
 void GuardedMemory::check_borders() const {
   const auto is_poison = [](std::byte byte) { return byte == kPoison; };

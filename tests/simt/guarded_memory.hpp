@@ -23,6 +23,9 @@ class GuardedMemory {
   void poison();
   /// A write is a segmentation fault from now on.
   void make_read_only();
+  /// Any access to its first megabyte is, until it may be accessed again. (All of it would take longer than most
+  /// kernels.)
+  void set_accessible(bool accessible);
 
   /// Throws Failure where something was written just before or behind the data.
   void check_borders() const;

@@ -16,6 +16,7 @@
 namespace gpuinfer::simt {
 namespace {
 
+using backend::cuda::Stream;
 using Bytes = std::vector<std::byte>;
 
 /// Everything is done when it is asked for, but the host must not see that: what it gives may not change before the
@@ -42,7 +43,8 @@ struct State {
   int current_gpu = 0;
   std::map<const void*, DeviceMemory> device_memory;
   std::map<void*, Bytes> pinned_memory;
-  Pending pending;
+  std::int64_t queues = 0;  ///< that there ever were: a stream is its queue's number
+  std::map<Stream, Pending> pending;
 };
 
 State& state() {
@@ -55,6 +57,12 @@ bool is_pinned(std::span<const std::byte> bytes) {
     const Bytes& memory = entry.second;
     return bytes.data() >= memory.data() && bytes.data() + bytes.size() <= memory.data() + memory.size();
   });
+}
+
+void check_sources(const Pending& pending) {
+  for (const auto& [from, at_first] : pending.uploads) {
+    if (!std::ranges::equal(from, at_first)) throw Failure("the host changed pinned memory while it was uploaded");
+  }
 }
 
 /// CUDA ends a recording when anything but a launch comes in between.
@@ -171,22 +179,23 @@ void* allocate_pinned_memory(std::size_t bytes) {
 
 void free_pinned_memory(void* memory) noexcept { state().pinned_memory.erase(memory); }
 
-Queue::Queue() = default;
+Queue::Queue() : stream_(reinterpret_cast<Stream>(++state().queues)) {}
 
-Queue::~Queue() = default;
+Queue::~Queue() { state().pending.erase(stream_); }
 
 void Queue::upload(void* to, std::span<const std::byte> from) {
   simt::check_not_recording("data is uploaded");
+  for (const auto& [stream, pending] : state().pending) simt::check_sources(pending);
   const simt::Opened opened(to);
   std::ranges::copy(from, static_cast<std::byte*>(to));
-  if (simt::is_pinned(from)) state().pending.uploads.push_back({from, {from.begin(), from.end()}});
+  if (simt::is_pinned(from)) state().pending[stream_].uploads.push_back({from, {from.begin(), from.end()}});
 }
 
 void Queue::download(std::span<std::byte> to, const void* from) {
   simt::check_not_recording("data is downloaded");
   const simt::Opened opened(from);
   const auto* bytes = static_cast<const std::byte*>(from);
-  state().pending.downloads.push_back({to, {bytes, bytes + to.size()}});
+  state().pending[stream_].downloads.push_back({to, {bytes, bytes + to.size()}});
 }
 
 Graph Queue::record(const std::function<void()>& work) {
@@ -207,14 +216,10 @@ bool Queue::is_done() { return true; }
 
 void Queue::wait() {
   simt::check_not_recording("the queue is waited for");
-  const simt::Pending done = std::exchange(state().pending, {});
+  const simt::Pending done = std::exchange(state().pending[stream_], {});
   if (simt::gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
   --simt::gpu().waits_until_fault;
-  for (const auto& [from, at_first] : done.uploads) {
-    if (!std::ranges::equal(from, at_first)) {
-      throw simt::Failure("the host changed pinned memory while it was uploaded");
-    }
-  }
+  simt::check_sources(done);
   for (const auto& [to, bytes] : done.downloads) std::ranges::copy(bytes, to.begin());
 }
 

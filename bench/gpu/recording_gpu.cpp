@@ -186,6 +186,8 @@ unsigned thread_index() { std::abort(); }
 unsigned block_threads() { std::abort(); }
 Dimensions block_index() { std::abort(); }
 void block_barrier(Place /*place*/) { std::abort(); }
+void wait_for_previous_launch(Place /*place*/) { std::abort(); }
+void prefetch(const void* /*address*/) { std::abort(); }
 std::span<const Words, kLanes> exchange(const Words& /*mine*/, Place /*place*/) { std::abort(); }
 void* shared_memory(const void* /*variable*/, std::size_t /*bytes*/) { std::abort(); }
 void* dynamic_shared_memory() { std::abort(); }

@@ -57,6 +57,7 @@ void Block::start(Dimensions index) {
     thread.open_group.clear();
     thread.groups.clear();
     thread.exchanges = 0;
+    thread.has_waited = false;
     thread.state = Thread::State::kReady;
     thread.fiber.start([this] {
       try {
@@ -67,6 +68,8 @@ void Block::start(Dimensions index) {
     });
     warps_[i / kLanes].ready.push_back(i);
   }
+  // Of the code, which is the same in every block, one is enough.
+  if (std::exchange(is_first_, false)) early_.emplace();
 }
 
 bool Block::pick_thread(std::mt19937_64& random) {
@@ -89,6 +92,7 @@ void Block::run_thread() {
   if (failure_) stop(running_, *failure_);
   if (thread().fiber.ended()) {
     thread().state = Thread::State::kEnded;
+    if (!thread().has_waited) stop(running_, "ends without having waited for the kernel before it");
     if (!thread().open_group.empty() || !thread().groups.empty()) {
       stop(running_, "ends before its asynchronous copies have arrived");
     }
@@ -143,6 +147,12 @@ void Block::wait(Thread::State state, Place place) {
   thread().fiber.suspend();
 }
 
+void Block::wait_for_previous_launch(Place place) {
+  wait(Thread::State::kAtBarrier, place);
+  thread().has_waited = true;
+  early_.reset();
+}
+
 void* Block::shared_memory(const void* variable, std::size_t bytes) {
   std::unique_ptr<GuardedMemory>& memory = shared_[variable];
   if (!memory) memory = std::make_unique<GuardedMemory>(bytes);
@@ -151,8 +161,9 @@ void* Block::shared_memory(const void* variable, std::size_t bytes) {
 
 void Block::fail(const std::string& what) { throw Stopped{what}; }
 
-void Block::abandon_thread(const char* why) {
-  failure_ = why;
+void Block::abandon_thread() {
+  failure_ = early_ ? "touches memory before it has waited for the kernel before it"
+                    : "touches memory outside of its buffers, or writes to an input";
   thread().fiber.suspend();
   std::abort();
 }

@@ -35,6 +35,7 @@ class Block {
     /// Exchanges that it has taken part in: odd and even ones have words of their own, so that a lane which is already
     /// at the next one does not overwrite what another has yet to read.
     unsigned exchanges = 0;
+    bool has_waited = false;  ///< For the launch before this one.
     std::vector<Copy> open_group;
     std::deque<std::vector<Copy>> groups;
   };
@@ -52,6 +53,7 @@ class Block {
   // For the thread that runs.
   /// Goes on when run() finds that everyone it waits for has come; the thread is at `place` until then.
   void wait(Thread::State state, Place place);
+  void wait_for_previous_launch(Place place);
   unsigned running() const { return running_; }
   Thread& thread() { return threads_[running_]; }
   Warp& warp() { return warps_[running_ / kLanes]; }
@@ -61,8 +63,9 @@ class Block {
   void* dynamic_shared_memory() { return dynamic_shared_.data(); }
   /// Ends the running thread; run() throws.
   [[noreturn]] void fail(const std::string& what);
-  /// The same from a signal handler, which cannot throw: the thread's stack is left as it is.
-  [[noreturn]] void abandon_thread(const char* why);
+  /// The same for what the thread must not touch, from a signal handler, which cannot throw: the thread's stack is left
+  /// as it is.
+  [[noreturn]] void abandon_thread();
 
  private:
   void start(Dimensions index);
@@ -79,6 +82,9 @@ class Block {
   std::vector<Warp> warps_;
   std::map<const void*, std::unique_ptr<GuardedMemory>> shared_;
   GuardedMemory dynamic_shared_;
+  /// Until the threads of a launch's first block have waited for the launch before.
+  std::optional<ForbiddenMemory> early_;
+  bool is_first_ = true;
 
   Dimensions index_;
   unsigned running_ = 0;

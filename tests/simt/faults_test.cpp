@@ -8,6 +8,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 #include "simt/buffer.hpp"
@@ -35,6 +36,7 @@ std::vector<float> counting(int count) {
 template <bool kWithBarrier>
 GPU_KERNEL(kThreads)
 pass_on(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, values, kThreads);
   const int thread = ptx::thread_index();
   values[(thread + 1) % kThreads] = in[thread];
@@ -46,6 +48,7 @@ pass_on(const float* in, float* out) {
 template <bool kWithBarrier>
 GPU_KERNEL(kThreads)
 sum_rounds(const float* in, float* out, int rounds) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, partial, kThreads / ptx::kWarpLanes);
   for (int round = 0; round < rounds; ++round) {
     out[round * kThreads + ptx::thread_index()] =
@@ -57,6 +60,7 @@ sum_rounds(const float* in, float* out, int rounds) {
 template <bool kWithWait>
 GPU_KERNEL(32)
 copy_through_shared(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, staged, 4 * 32);
   const int begin = 4 * ptx::thread_index();
   ptx::copy_async_16(staged + begin, in + begin);
@@ -67,35 +71,45 @@ copy_through_shared(const float* in, float* out) {
 }
 
 GPU_KERNEL(32) copy_without_waiting_at_all(const float* in) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, staged, 4 * 32);
   ptx::copy_async_16(staged + 4 * ptx::thread_index(), in + 4 * ptx::thread_index());
   ptx::close_copy_group();
 }
 
 GPU_KERNEL(32) copy_shifted(const float* in, float* out, int shift) {
+  ptx::wait_for_previous_launch();
   out[ptx::thread_index()] = in[ptx::thread_index() + shift];
 }
 
 GPU_KERNEL(32) load_four(const float* in, float* out, int shift) {
+  ptx::wait_for_previous_launch();
   out[ptx::thread_index()] = ptx::load_16_bytes<float>(in + shift).values[0];
 }
 
-GPU_KERNEL(32) write_to(float* out, int index) { out[index] = 1; }
+GPU_KERNEL(32) write_to(float* out, int index) {
+  ptx::wait_for_previous_launch();
+  out[index] = 1;
+}
 
 GPU_KERNEL(32) write_to_shared(int index) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, values, 32);
   values[index] = 1;
 }
 
 GPU_KERNEL(32) ask_lane(float* out, int distance) {
+  ptx::wait_for_previous_launch();
   out[ptx::thread_index()] = ptx::shuffle(1.0F, ptx::lane_index() + distance);
 }
 
 GPU_KERNEL(32) shuffle_in_half_a_warp(float* out) {
+  ptx::wait_for_previous_launch();
   if (ptx::lane_index() < 16) out[ptx::thread_index()] = ptx::shuffle_xor(1.0F, 1);
 }
 
 GPU_KERNEL(kThreads) barrier_in_a_branch() {
+  ptx::wait_for_previous_launch();
   if (ptx::warp_index() == 0) {
     ptx::block_barrier();
   } else {
@@ -104,8 +118,28 @@ GPU_KERNEL(kThreads) barrier_in_a_branch() {
 }
 
 GPU_KERNEL(kThreads) barrier_after_return() {
+  ptx::wait_for_previous_launch();
   if (ptx::warp_index() == 1) return;
   ptx::block_barrier();
+}
+
+enum class Wait { kFirst, kLate, kInHalf };
+
+/// Doubles what the kernel before it may still be writing.
+template <Wait kWait>
+GPU_KERNEL(32)
+double_in_place(float* values) {
+  if (kWait == Wait::kFirst) ptx::wait_for_previous_launch();
+  if (kWait == Wait::kInHalf && ptx::lane_index() < 16) ptx::wait_for_previous_launch();
+  values[ptx::thread_index()] *= 2;
+  if (kWait == Wait::kLate) ptx::wait_for_previous_launch();
+}
+
+GPU_KERNEL(32) do_nothing() {}
+
+GPU_KERNEL(32) prefetch_and_wait(const float* values, int index) {
+  ptx::prefetch_line(values + index);
+  ptx::wait_for_previous_launch();
 }
 
 /// Whether `launch` gives `expected` under every schedule.
@@ -235,6 +269,28 @@ TEST_CASE("barriers in two branches, and one that some threads never reach, are 
                     Contains("waits for ever at faults_test.cpp:"));
   CHECK_THROWS_WITH(ptx::launch("f", barrier_after_return, {.threads = kThreads}, nullptr),
                     Contains("thread 32 has ended"));
+}
+
+TEST_CASE("a kernel that touches memory before it has waited for the one before it is named") {
+  Output<float> out(counting(32));
+  ptx::launch("f", double_in_place<Wait::kFirst>, {.x = 2, .threads = 32}, nullptr, out.data());
+  CHECK(out.values()[31] == 128);
+  CHECK_THROWS_WITH(ptx::launch("f", double_in_place<Wait::kLate>, {.threads = 32}, nullptr, out.data()),
+                    Contains("touches memory before it has waited for the kernel before it"));
+  CHECK_THROWS_AS(ptx::launch("f", double_in_place<Wait::kInHalf>, {.threads = 32}, nullptr, out.data()), Failure);
+  CHECK(out.values()[31] == 128);
+}
+
+TEST_CASE("a kernel that ends without having waited for the one before it is named") {
+  CHECK_THROWS_WITH(ptx::launch("f", do_nothing, {.threads = 32}, nullptr),
+                    Contains("ends without having waited for the kernel before it"));
+}
+
+TEST_CASE("only what lies in a buffer is prefetched") {
+  const Input<float> in(counting(32));
+  ptx::launch("f", prefetch_and_wait, {.threads = 32}, nullptr, in.data(), 31);
+  CHECK_THROWS_WITH(ptx::launch("f", prefetch_and_wait, {.threads = 32}, nullptr, in.data(), 32),
+                    Contains("prefetches what lies in no buffer"));
 }
 
 TEST_CASE("a grid that no GPU has is refused, an empty one does nothing") {

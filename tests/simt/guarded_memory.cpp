@@ -22,6 +22,11 @@ std::size_t page_bytes() {
   return bytes;
 }
 
+std::set<GuardedMemory*>& present() {
+  static std::set<GuardedMemory*> memory;
+  return memory;
+}
+
 std::size_t round_up(std::size_t bytes, std::size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 
 }  // namespace
@@ -35,15 +40,43 @@ GuardedMemory::GuardedMemory(std::size_t bytes) : size_(bytes) {
   data_ = mapping_ + usable - round_up(size_, kAlignment);
   mprotect(mapping_ + usable, page_bytes(), PROT_NONE);
   std::fill(mapping_, mapping_ + usable, kPoison);
+  present().insert(this);
 }
 
-GuardedMemory::~GuardedMemory() { munmap(mapping_, mapped_bytes_); }
+GuardedMemory::~GuardedMemory() {
+  present().erase(this);
+  munmap(mapping_, mapped_bytes_);
+}
 
 void GuardedMemory::poison() { std::fill_n(data_, size_, kPoison); }
 
-void GuardedMemory::make_read_only() { mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_READ); }
+void GuardedMemory::make_read_only() {
+  read_only_ = true;
+  allow();
+}
+
+void GuardedMemory::forbid() {
+  if (!closed_) mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_NONE);
+}
+
+void GuardedMemory::allow() {
+  if (!closed_) mprotect(mapping_, mapped_bytes_ - page_bytes(), read_only_ ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+const std::set<GuardedMemory*>& GuardedMemory::all() { return present(); }
+
+bool GuardedMemory::contains(const void* address) const { return address >= data_ && address < data_ + size_; }
+
+ForbiddenMemory::ForbiddenMemory() {
+  for (GuardedMemory* const memory : present()) memory->forbid();
+}
+
+ForbiddenMemory::~ForbiddenMemory() {
+  for (GuardedMemory* const memory : present()) memory->allow();
+}
 
 void GuardedMemory::set_accessible(bool accessible) {
+  closed_ = !accessible;
   const std::size_t from =
       page_bytes() * static_cast<std::size_t>((data_ - mapping_) / static_cast<std::ptrdiff_t>(page_bytes()));
   const std::size_t bytes = std::min(kClosedBytes, mapped_bytes_ - page_bytes() - from);

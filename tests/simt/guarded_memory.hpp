@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 
 namespace gpuinfer::simt {
 
@@ -26,6 +27,13 @@ class GuardedMemory {
   /// Any access to its first megabyte is, until it may be accessed again. (All of it would take longer than most
   /// kernels.)
   void set_accessible(bool accessible);
+  /// Nothing of it can be touched from now on, and then it can again; what is not accessible stays so.
+  void forbid();
+  void allow();
+
+  /// All that there is at present.
+  static const std::set<GuardedMemory*>& all();
+  bool contains(const void* address) const;
 
   /// Throws Failure where something was written just before or behind the data.
   void check_borders() const;
@@ -35,6 +43,17 @@ class GuardedMemory {
   std::size_t mapped_bytes_;
   std::byte* mapping_;
   std::byte* data_;
+  bool read_only_ = false;
+  bool closed_ = false;  ///< not accessible
+};
+
+/// No memory that there is can be touched for as long as it lives.
+class ForbiddenMemory {
+ public:
+  ForbiddenMemory();
+  ~ForbiddenMemory();
+  ForbiddenMemory(const ForbiddenMemory&) = delete;
+  ForbiddenMemory& operator=(const ForbiddenMemory&) = delete;
 };
 
 }  // namespace gpuinfer::simt

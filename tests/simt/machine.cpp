@@ -31,7 +31,7 @@ extern "C" void on_segmentation_fault(int signal, siginfo_t* /*info*/, void* /*c
     std::signal(signal, SIG_DFL);  // Not a kernel's: the instruction runs again, and ends the program.
     return;
   }
-  running_block->abandon_thread("touches memory outside of its buffers, or writes to an input");
+  running_block->abandon_thread();
 }
 
 /// Turns the segmentation faults of kernels into failures, for as long as it lives.
@@ -98,6 +98,13 @@ unsigned block_threads() { return block().size(); }
 Dimensions block_index() { return block().index(); }
 
 void block_barrier(Place place) { block().wait(Block::Thread::State::kAtBarrier, place); }
+
+void wait_for_previous_launch(Place place) { block().wait_for_previous_launch(place); }
+
+void prefetch(const void* address) {
+  const auto contains = [address](const GuardedMemory* memory) { return memory->contains(address); };
+  if (std::ranges::none_of(GuardedMemory::all(), contains)) fail("prefetches what lies in no buffer");
+}
 
 std::span<const Words, kLanes> exchange(const Words& mine, Place place) {
   auto& words = block().warp().words[++block().thread().exchanges % 2];

@@ -9,6 +9,7 @@
 #include "runtime/backend/cuda/ptx/math.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
 #include "runtime/backend/cuda/ptx/mma.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 
 namespace gpuinfer::simt {
@@ -17,6 +18,7 @@ namespace ptx = backend::cuda::ptx;
 
 /// Three numbers for each thread of each block: the block's place.
 GPU_KERNEL(32) write_places(int* out) {
+  ptx::wait_for_previous_launch();
   const int block = (ptx::block_z() * 3 + ptx::block_y()) * 2 + ptx::block_x();
   int* place = out + 3 * (block * ptx::block_threads() + ptx::thread_index());
   place[0] = ptx::block_x();
@@ -26,6 +28,7 @@ GPU_KERNEL(32) write_places(int* out) {
 
 /// Turns the order of 32 numbers round by way of dynamic shared memory.
 GPU_KERNEL(32) reverse_warp(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
   auto* values = ptx::dynamic_shared<float>();
   values[ptx::lane_index()] = in[ptx::lane_index()];
   ptx::warp_barrier();
@@ -34,6 +37,7 @@ GPU_KERNEL(32) reverse_warp(const float* in, float* out) {
 
 /// The neighbour's number, and that of the lane three further on.
 GPU_KERNEL(32) shuffle_warp(const float* in, float* neighbour, int* third) {
+  ptx::wait_for_previous_launch();
   const int lane = ptx::lane_index();
   neighbour[lane] = ptx::shuffle_xor(in[lane], 1);
   third[lane] = ptx::shuffle(ptx::shuffle_xor(lane, 0), (lane + 3) % ptx::kWarpLanes);
@@ -41,6 +45,7 @@ GPU_KERNEL(32) shuffle_warp(const float* in, float* neighbour, int* third) {
 
 /// Sums `tiles` tiles of 4 · 32 numbers, each lane its own columns: the next tile is under way while one is added.
 GPU_KERNEL(32) sum_tiles(const float* in, int tiles, float* out) {
+  ptx::wait_for_previous_launch();
   constexpr int kTile = 4 * ptx::kWarpLanes;
   GPU_SHARED(float, staged, 2 * kTile);
   const int column = 4 * ptx::lane_index();
@@ -60,6 +65,7 @@ GPU_KERNEL(32) sum_tiles(const float* in, int tiles, float* out) {
 
 /// Rounds eight numbers for each lane.
 GPU_KERNEL(32) round_to_bfloat16(const float* in, backend::cuda::Bfloat16* out) {
+  ptx::wait_for_previous_launch();
   const int begin = 8 * ptx::lane_index();
   const auto first = ptx::load_16_bytes<float>(in + begin);
   const auto second = ptx::stream_16_bytes<float>(in + begin + 4);
@@ -71,6 +77,7 @@ GPU_KERNEL(32) round_to_bfloat16(const float* in, backend::cuda::Bfloat16* out) 
 
 /// The sum of two numbers of each thread, by all threads at once.
 GPU_KERNEL(64) add_atomically(const std::uint64_t* in, std::uint64_t* out) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(std::uint64_t, sum, 1);
   if (ptx::thread_index() == 0) sum[0] = 0;
   ptx::block_barrier();
@@ -81,18 +88,28 @@ GPU_KERNEL(64) add_atomically(const std::uint64_t* in, std::uint64_t* out) {
 
 /// Moves four numbers of each lane one lane on, and back again.
 GPU_KERNEL(32) move_there_and_back(float* values) {
+  ptx::wait_for_previous_launch();
   const int here = 4 * ptx::lane_index();
   const int there = 4 * ((ptx::lane_index() + 1) % ptx::kWarpLanes);
   for (const int to : {there, here}) {
-    const auto four = ptx::reload_16_bytes<float>(values + (to == here ? there : here));
+    const auto four = ptx::load_16_bytes<float>(values + (to == here ? there : here));
     ptx::block_barrier();
     ptx::store_16_bytes(values + to, four);
     ptx::block_barrier();
   }
 }
 
+/// Adds one to numbers that are on their way to the L2 cache while the kernel before this one ends.
+GPU_KERNEL(32) add_one_after_wait(float* values) {
+  float& value = values[ptx::lane_index()];
+  ptx::prefetch_line(&value);
+  ptx::wait_for_previous_launch();
+  value += 1;
+}
+
 /// Two to the power of four numbers for each lane.
 GPU_KERNEL(32) raise_two(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
   const int begin = 4 * ptx::lane_index();
   ptx::SixteenBytes<float> powers;
   for (int i = 0; i < 4; ++i) powers.values[i] = ptx::power_of_two(in[begin + i]);
@@ -101,17 +118,20 @@ GPU_KERNEL(32) raise_two(const float* in, float* out) {
 
 /// How many lanes below have a number above zero.
 GPU_KERNEL(32) count_positive_below(const float* in, int* out) {
+  ptx::wait_for_previous_launch();
   const std::uint32_t below = (1U << ptx::lane_index()) - 1;
   out[ptx::lane_index()] = ptx::count_bits(ptx::ballot(in[ptx::lane_index()] > 0) & below);
 }
 
 /// Each lane's two words, as pairs of bfloat16.
 GPU_KERNEL(32) multiply_pairs(const std::uint32_t* a, const std::uint32_t* b, std::uint32_t* out) {
+  ptx::wait_for_previous_launch();
   out[ptx::lane_index()] = ptx::multiply_bfloat16_pairs(a[ptx::lane_index()], b[ptx::lane_index()]);
 }
 
 /// c += a · b for matrices of 16 rows and 16 columns, 16 and 8, 16 and 8, all row after row.
 GPU_KERNEL(32) multiply_matrices(const backend::cuda::Bfloat16* a, const backend::cuda::Bfloat16* b, float* c) {
+  ptx::wait_for_previous_launch();
   const int row = ptx::lane_index() / 4;
   const int pair = ptx::lane_index() % 4 * 2;
   const auto word = [](backend::cuda::Bfloat16 first, backend::cuda::Bfloat16 second) {

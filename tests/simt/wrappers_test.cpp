@@ -113,6 +113,16 @@ TEST_CASE("what was stored is there to be loaded again") {
   });
 }
 
+TEST_CASE("a kernel sees what the one before it wrote when it has waited for it") {
+  under_schedules([] {
+    Output<float> numbers(std::vector<float>(32, 5));
+    for (int i = 0; i < 2; ++i) {
+      ptx::launch("add_one_after_wait", add_one_after_wait, {.threads = 32}, nullptr, numbers.data());
+    }
+    CHECK(numbers.values() == std::vector<float>(32, 7));
+  });
+}
+
 TEST_CASE("powers of two are zero where they are no normal number") {
   std::vector<float> values = RandomValues(7).floats(128, 0, 20);
   values[0] = -std::numeric_limits<float>::infinity();

@@ -6,6 +6,7 @@
 #include "runtime/backend/cuda/bfloat16.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 
 namespace gpuinfer::backend::cuda {
 namespace {
@@ -40,6 +41,7 @@ GPU_DEVICE float gated(model::Activation activation, float gate, float up, float
 
 // budget: 32 registers
 GPU_KERNEL(kThreads) activate_kernel(const GatedActivation step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t i = std::int64_t{ptx::block_x()} * kThreads + ptx::thread_index();
   if (i >= step.tokens * step.intermediate_size) return;
   const std::int64_t token = i / step.intermediate_size;

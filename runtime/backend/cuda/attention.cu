@@ -9,6 +9,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/softmax.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -80,6 +81,7 @@ struct Merged {
 template <int kHeadDim, int kDims>
 GPU_KERNEL_OF_BLOCKS(kThreads, kBlocks)
 attend_kernel(const Attention step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t index = std::int64_t{ptx::block_x()} * kWarps + ptx::warp_index();
   if (index >= step.tile_count) return;
   const AttentionTile task = step.tiles[index];
@@ -160,6 +162,7 @@ attend_kernel(const Attention step) {
 /// Blocks: tiles whose segments were computed apart, key/value heads. One warp merges one row.
 // budget: 64 registers
 GPU_KERNEL(kMergeThreads) merge_kernel(const Attention step) {
+  ptx::wait_for_previous_launch();
   constexpr int kLaneDims = kMaximumHeadDim / ptx::kWarpLanes;
   const AttentionTile task = step.merges[ptx::block_x()];
   if (task.first_segment >= task.end_segment) return;

@@ -7,6 +7,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
 #include "runtime/backend/cuda/ptx/mma.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 
 namespace gpuinfer::backend::cuda {
 
@@ -29,6 +30,17 @@ struct Bfloat16Weights {
   struct Block {
     ptx::MatrixA halves[2];
   };
+
+  /// The block brings tiles from `tile` on to the L2 cache, for which it need not wait for the kernel before it.
+  GPU_DEVICE void prefetch(std::int64_t tile, std::int64_t tiles) const {
+    const std::int64_t left = rows - tile * 16;
+    const std::int64_t bytes = (left < tiles * 16 ? left : tiles * 16) * columns * std::int64_t{sizeof(Bfloat16)};
+    const auto* const lines = reinterpret_cast<const char*>(values + tile * 16 * columns);
+    for (std::int64_t i = ptx::thread_index() * ptx::kLineBytes; i < bytes;
+         i += ptx::block_threads() * ptx::kLineBytes) {
+      ptx::prefetch_line(lines + i);
+    }
+  }
 
   GPU_DEVICE Chunk load(std::int64_t tile, int index) const {
     const std::int64_t row = tile * 16 + ptx::lane_index() / 4;

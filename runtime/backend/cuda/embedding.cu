@@ -4,6 +4,7 @@
 #include "runtime/backend/cuda/bfloat16.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 
 namespace gpuinfer::backend::cuda {
 namespace {
@@ -12,6 +13,7 @@ constexpr int kThreads = 256;
 
 // budget: 32 registers
 GPU_KERNEL(kThreads) embed_kernel(const Embedding step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t token = ptx::block_x();
   const Bfloat16* row = step.table + step.ids[token] * step.hidden_size;
   float* out = step.hidden + token * step.hidden_size;

@@ -8,6 +8,7 @@
 #include "runtime/backend/cuda/product_tile.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/wide_product_tile.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -41,6 +42,7 @@ GPU_DEVICE TileOutput output_of(const ExpertProduct<Experts>& step, const Expert
 template <typename Experts>
 GPU_KERNEL(kProductThreads)
 expert_product_kernel(const ExpertProduct<Experts> step) {
+  ptx::wait_for_previous_launch();
   const ExpertTile tile = step.tiles[ptx::block_x()];
   if (tile.rows == 0) return;
   multiply_tile<1, 1>(weights_of(step, tile.expert), ptx::block_y(), input_of(step, tile), output_of(step, tile));
@@ -55,6 +57,7 @@ expert_product_kernel(const ExpertProduct<Experts> step) {
 template <int kTokenTiles, typename Experts>
 GPU_KERNEL(kProductThreads)
 wide_expert_product_kernel(const ExpertProduct<Experts> step) {
+  ptx::wait_for_previous_launch();
   const ExpertTile tile = step.tiles[ptx::block_x()];
   if (tile.rows == 0) return;
   multiply_wide_tile<kTokenTiles>(weights_of(step, tile.expert), std::int64_t{ptx::block_y()} * kWideRows,

@@ -5,6 +5,7 @@
 
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 
 namespace gpuinfer::backend::cuda {
 namespace {
@@ -13,6 +14,7 @@ constexpr int kThreads = 256;
 
 // budget: 40 registers
 GPU_KERNEL(kThreads) add_experts_kernel(const ExpertSum step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t token = ptx::block_x();
   const float* weights = step.weights + token * step.picks;
   const std::int32_t* rows = step.rows + token * step.picks;

@@ -7,6 +7,7 @@
 #include "runtime/backend/cuda/product_tile.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/wide_product_tile.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -36,8 +37,12 @@ template <int kRowTiles, int kTokenTiles>
 GPU_KERNEL(kProductThreads)
 product_kernel(const Product step) {
   constexpr int kTokens = kTokenTiles * kTileTokens;
-  multiply_tile<kRowTiles, kTokenTiles>(Bfloat16Weights{step.weight, step.rows, step.columns},
-                                        ptx::block_y() * kRowTiles, input_of(step, kTokens), output_of(step, kTokens));
+  const Bfloat16Weights weights{step.weight, step.rows, step.columns};
+  const int row_tile = ptx::block_y() * kRowTiles;
+  // With more tokens another block has brought them already.
+  if (kTokenTiles == 1) weights.prefetch(row_tile, kRowTiles);
+  ptx::wait_for_previous_launch();
+  multiply_tile<kRowTiles, kTokenTiles>(weights, row_tile, input_of(step, kTokens), output_of(step, kTokens));
 }
 
 // budget <4>: 128 registers, HMMA, LDG.128, LDGSTS.128
@@ -45,6 +50,7 @@ product_kernel(const Product step) {
 template <int kTokenTiles>
 GPU_KERNEL(kProductThreads)
 wide_product_kernel(const Product step) {
+  ptx::wait_for_previous_launch();
   constexpr int kTokens = kTokenTiles * kTileTokens;
   multiply_wide_tile<kTokenTiles>(Bfloat16Weights{step.weight, step.rows, step.columns},
                                   std::int64_t{ptx::block_y()} * kWideRows, input_of(step, kTokens),

@@ -6,6 +6,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 
 namespace gpuinfer::backend::cuda {
 namespace {
@@ -15,6 +16,7 @@ constexpr int kNumbers = 4;
 
 // budget: 40 registers, LDG.128
 GPU_KERNEL(kThreads) add_ranks_kernel(const RankSum step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t first = (std::int64_t{ptx::block_x()} * kThreads + ptx::thread_index()) * kNumbers;
   if (first >= step.numbers) return;
   ptx::SixteenBytes<float> sum = ptx::load_16_bytes<float>(step.parts + first);

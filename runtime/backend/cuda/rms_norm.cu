@@ -6,6 +6,7 @@
 #include "runtime/backend/cuda/bfloat16.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -21,6 +22,7 @@ GPU_DEVICE float inverse_rms(float squares, std::int64_t columns, float epsilon,
 
 // budget: 40 registers, 64 shared bytes
 GPU_KERNEL(kThreads) add_rms_norm_kernel(const AddRmsNorm step) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(float, branch_partial, kWarps);
   GPU_SHARED(float, hidden_partial, kWarps);
   const std::int64_t row = ptx::block_x() * step.hidden_size;

@@ -8,6 +8,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/math.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -20,6 +21,7 @@ constexpr int kWarps = kThreads / ptx::kWarpLanes;
 /// a float32 would be wrong by a hundredth of a radian.
 // budget: 32 registers
 GPU_KERNEL(kThreads) rope_angles_kernel(const RopeAngles step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t half = step.head_dim / 2;
   const std::int64_t token = ptx::block_x();
   for (std::int64_t i = ptx::thread_index(); i < half; i += kThreads) {
@@ -53,6 +55,7 @@ GPU_DEVICE void rotate_head(const RotateAndStore& step, std::int64_t token, cons
 /// Blocks: tokens, heads by kWarps.
 // budget: 64 registers
 GPU_KERNEL(kThreads) rotate_and_store_kernel(const RotateAndStore step) {
+  ptx::wait_for_previous_launch();
   const std::int64_t token = ptx::block_x();
   const std::int64_t i = ptx::block_y() * kWarps + ptx::warp_index();
   const std::int64_t all_heads = step.heads + 2 * step.kv_heads;

@@ -6,6 +6,7 @@
 
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 
@@ -87,6 +88,7 @@ GPU_DEVICE int for_each_pick_of(const Routing& step, int expert, Visit visit) {
 // There is one block: nothing is won by room for another.
 // budget: 64 registers, 4096 shared bytes
 GPU_KERNEL_OF_BLOCKS(kThreads, 1) route_kernel(const Routing step) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(int, counts, kMaximumExperts);
   const auto experts = static_cast<int>(step.experts);
   const auto tile_rows = static_cast<int>(step.tile_rows);

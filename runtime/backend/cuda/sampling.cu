@@ -11,6 +11,7 @@
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
+#include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 
 namespace gpuinfer::backend::cuda {
@@ -67,7 +68,7 @@ GPU_DEVICE void for_each_token(const Row& row, const Range& range, int thread, i
   const bool is_aligned = row.vocab % 4 == 0;
   for (int first = range.begin + 4 * thread; first < range.end; first += 4 * threads) {
     ptx::SixteenBytes<float> four;
-    if (is_aligned) four = ptx::reload_16_bytes<float>(row.logits + first);
+    if (is_aligned) four = ptx::load_16_bytes<float>(row.logits + first);
     GPU_UNROLL
     for (int i = 0; i < 4; ++i) {
       const int token = first + i;
@@ -273,6 +274,7 @@ GPU_DEVICE float edited(float logit, const LogitEdit& edit, const SampledRow& pa
 
 // budget: 64 registers, 8704 shared bytes
 GPU_KERNEL(kThreads) sample_kernel(const Sampling step) {
+  ptx::wait_for_previous_launch();
   GPU_SHARED(std::uint64_t, bins, kBins);
   GPU_SHARED(std::uint64_t, sums, kWarps);
   GPU_SHARED(float, best_logits, kWarps);

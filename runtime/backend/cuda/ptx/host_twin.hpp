@@ -40,6 +40,11 @@ Dimensions block_index();
 /// Goes on when all threads of the block have come to the same place.
 void block_barrier(Place place);
 
+/// Goes on when all threads of the block have come to the same place and the launch before this one has ended.
+void wait_for_previous_launch(Place place);
+/// Of a buffer.
+void prefetch(const void* address);
+
 /// Goes on when all lanes of the warp have come to the same place, with what each of them brought. The words last until
 /// the next exchange.
 std::span<const Words, kLanes> exchange(const Words& mine, Place place);

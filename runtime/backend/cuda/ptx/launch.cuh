@@ -1,4 +1,4 @@
-// How the host starts a kernel: the only place with <<<>>>.
+// How the host starts a kernel: the only place that does.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,22 @@ inline constexpr std::int64_t kMaximumGridYZ = 0xFFFF;
 /// Shared memory that a launch gets without asking.
 inline constexpr std::size_t kDefaultSharedBytes = 48U << 10;
 
-/// Starts `kernel`, which logs and errors call `name`. Nothing happens where the grid is empty. Throws Error where the
-/// driver refuses, std::invalid_argument where no GPU has such a grid.
+#ifdef __CUDACC__
+/// Whether the GPU begins a kernel before the one in front of it has ended.
+inline bool can_overlap() {
+  static const bool can = [] {
+    int device = 0;
+    int major = 0;
+    return cudaGetDevice(&device) == cudaSuccess &&
+           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major >= 9;
+  }();
+  return can;
+}
+#endif
+
+/// Starts `kernel`, which logs and errors call `name`, maybe before the one in front of it has ended (overlap.cuh).
+/// Nothing happens where the grid is empty. Throws Error where the driver refuses, std::invalid_argument where no GPU
+/// has such a grid.
 template <typename... Parameters, typename... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
@@ -50,11 +64,20 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
                                   static_cast<int>(grid.dynamic_shared_bytes));
   }
   if (status == cudaSuccess) {
-    const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
-    kernel<<<blocks, static_cast<unsigned>(grid.threads), grid.dynamic_shared_bytes, stream>>>(arguments...);
-    status = cudaGetLastError();
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z));
+    config.blockDim = dim3(static_cast<unsigned>(grid.threads));
+    config.dynamicSmemBytes = grid.dynamic_shared_bytes;
+    config.stream = stream;
+    config.attrs = &overlap;
+    config.numAttrs = can_overlap() ? 1 : 0;
+    status = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
   if (status != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // Where it is not sticky, later calls shall not report it.
     throw Error(std::string("the GPU refuses the kernel ") + name + ": " + cudaGetErrorString(status),
                 "this gpuinfer needs a GPU of compute capability 8.0 or newer and its driver");
   }

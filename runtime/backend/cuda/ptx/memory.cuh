@@ -18,11 +18,11 @@ struct alignas(16) SixteenBytes {
 
 #ifdef __CUDACC__
 
-/// 16 bytes at an aligned address, by way of the read-only cache (PTX ISA: ld.global.nc.v4).
+/// 16 bytes at an aligned address (PTX ISA: ld.global.v4). Not by way of the read-only cache (ld.global.nc): the kernel
+/// before this one may still write what is read here after wait_for_previous_launch().
 template <typename T>
 GPU_DEVICE SixteenBytes<T> load_16_bytes(const void* from) {
-  const uint4 words = __ldg(static_cast<const uint4*>(from));
-  return std::bit_cast<SixteenBytes<T>>(words);
+  return std::bit_cast<SixteenBytes<T>>(*static_cast<const uint4*>(from));
 }
 
 /// The same for what is read once in a step: it is the first to leave the L2 cache (PTX ISA: ld.global.cs).
@@ -30,12 +30,6 @@ template <typename T>
 GPU_DEVICE SixteenBytes<T> stream_16_bytes(const void* from) {
   const uint4 words = __ldcs(static_cast<const uint4*>(from));
   return std::bit_cast<SixteenBytes<T>>(words);
-}
-
-/// The same of what the kernel itself may have written before a barrier (PTX ISA: ld.global.v4).
-template <typename T>
-GPU_DEVICE SixteenBytes<T> reload_16_bytes(const void* from) {
-  return std::bit_cast<SixteenBytes<T>>(*static_cast<const uint4*>(from));
 }
 
 /// 16 bytes to an aligned address (PTX ISA: st.global.v4).
@@ -60,11 +54,6 @@ GPU_DEVICE SixteenBytes<T> load_16_bytes(const void* from) {
 
 template <typename T>
 GPU_DEVICE SixteenBytes<T> stream_16_bytes(const void* from) {
-  return load_16_bytes<T>(from);
-}
-
-template <typename T>
-GPU_DEVICE SixteenBytes<T> reload_16_bytes(const void* from) {
   return load_16_bytes<T>(from);
 }
 

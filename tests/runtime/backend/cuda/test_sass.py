@@ -9,6 +9,7 @@ modifiers must hold. Nothing may lie in local memory; `stack bytes`, with the re
 
 import concurrent.futures
 import dataclasses
+import itertools
 import os
 import pathlib
 import re
@@ -126,6 +127,15 @@ def is_instance(instruction, wanted):
     return name == wanted.split(".")[0] and set(wanted.split(".")[1:]) <= set(modifiers)
 
 
+MEMORY = ("LD", "LDG", "LDGSTS", "ST", "STG", "ATOM", "ATOMG", "RED", "REDG")
+
+
+def early_accesses(kernel):
+    """To memory, before the kernel has waited for the one before it (ptx/overlap.cuh; GPUs before sm_90 need not)."""
+    early = itertools.takewhile(lambda one: one.split(".")[0] != "ACQBULK", kernel.instructions)
+    return [one for one in early if one.split(".")[0] in MEMORY]
+
+
 def violations(kernel, budget):
     found = [f"{taken} {what}, and the budget is {budget.limits.get(what, 0)}"
              for what, taken in kernel.takes.items() if taken > budget.limits.get(what, 0)]
@@ -168,6 +178,13 @@ def test_kernels_keep_to_their_budgets(target, budgets, kernels):
     assert not found, f"on sm_{target}:\n" + "\n".join(found)
 
 
+@pytest.mark.parametrize("target", [target for target in TARGETS if int(target) >= 90])
+def test_kernels_wait_before_they_touch_memory(target, kernels):
+    found = {name: early_accesses(kernel) or ["nothing to wait with"] for name, kernel in kernels[target].items()
+             if early_accesses(kernel) or not {"ACQBULK", "PREEXIT"} <= set(kernel.instructions)}
+    assert not found, f"on sm_{target}"
+
+
 def test_every_kernel_and_every_budget_was_found(budgets, kernels):
     declared = {name for source in KERNELS.glob("*.cu") for name in re.findall(r"\b(\w+_kernel)\(", source.read_text())}
     names = {target: set(by_name) for target, by_name in kernels.items()}
@@ -207,6 +224,11 @@ def test_a_budget_belongs_to_the_kernel_below_it():
 def test_what_is_over_budget_is_named(takes, instructions, expected):
     kernel = Kernel(dict(zip(LIMITS, takes)), instructions)
     assert violations(kernel, parse_budget("40 registers, LDG.128")) == expected
+
+
+def test_what_is_read_before_the_wait_is_named():
+    assert early_accesses(Kernel({}, ["CCTL.E.PF2", "ACQBULK", "LDG.E.128"])) == []
+    assert early_accesses(Kernel({}, ["LDG.E", "STS", "ACQBULK", "STG.E"])) == ["LDG.E"]
 
 
 def test_the_listings_of_cuobjdump_are_understood():

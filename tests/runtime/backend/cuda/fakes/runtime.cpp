@@ -27,8 +27,6 @@ struct Runtime {
 
 /// Of the thread.
 thread_local int current_device = 0;
-/// Between <<<>>> and the launch that it becomes.
-thread_local cudaStream_t stream_of_call = nullptr;
 
 Runtime& runtime() {
   static Runtime one;
@@ -136,6 +134,19 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaGetDeviceCount(int* count) {
   const std::lock_guard lock(runtime().mutex);
   *count = static_cast<int>(runtime().gpu.devices);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  const std::lock_guard lock(runtime().mutex);
+  *device = current_device;
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  const std::lock_guard lock(runtime().mutex);
+  if (attribute != cudaDevAttrComputeCapabilityMajor) return note(cudaErrorInvalidValue);
+  *value = static_cast<int>(runtime().gpu.capability / 10);
   return note(state_of_gpu());
 }
 
@@ -279,21 +290,20 @@ void __cudaRegisterFatBinaryEnd(void**) {}
 void __cudaUnregisterFatBinary(void**) {}
 void __cudaRegisterFunction(void**, const char*, char*, const char*, int, uint3*, uint3*, dim3*, dim3*, int*) {}
 void __cudaRegisterVar(void**, char*, char*, const char*, int, std::size_t, int, int) {}
-unsigned __cudaPushCallConfiguration(dim3, dim3, std::size_t, CUstream_st* stream) {
-  gpuinfer::fakes::stream_of_call = stream;
-  return 0;
+// A kernel's stub for <<<>>> calls these; nobody calls the stub.
+cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void*) { return cudaErrorNotSupported; }
+cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaErrorNotSupported; }
+cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  return cudaErrorNotSupported;
 }
-cudaError_t __cudaPopCallConfiguration(dim3*, dim3*, std::size_t*, void* stream) {
-  *static_cast<cudaStream_t*>(stream) = gpuinfer::fakes::stream_of_call;
-  return cudaSuccess;
+cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, std::size_t, cudaStream_t) {
+  return cudaErrorNotSupported;
 }
-cudaError_t __cudaGetKernel(cudaKernel_t*, const void*) { return cudaSuccess; }
-cudaError_t __cudaLaunchKernel(cudaKernel_t, dim3, dim3, void**, std::size_t, cudaStream_t stream) {
+
+cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
   const std::lock_guard lock(runtime().mutex);
-  return gpuinfer::fakes::launch(stream);
-}
-cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, std::size_t, cudaStream_t stream) {
-  const std::lock_guard lock(runtime().mutex);
-  return gpuinfer::fakes::launch(stream);
+  // A GPU without programmatic dependent launch refuses to be asked for it.
+  if (config->numAttrs > 0 && runtime().gpu.capability < 90) return note(cudaErrorNotSupported);
+  return gpuinfer::fakes::launch(config->stream);
 }
 }

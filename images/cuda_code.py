@@ -28,6 +28,13 @@ def driver_files() -> list[Entry]:
     return files
 
 
+def nvidias_libraries_need(libraries: list[str]) -> list[str]:
+    """What NVIDIA's libraries, which come into the container later, are linked with beside the program's own `libraries`: parts of glibc that have
+    been empty since 2.34, and that what is built on older systems asks for (NCCL 2.32 does; docs/cuda.md)."""
+    glibc = next(pathlib.Path(library).parent for library in libraries if library.endswith("/libc.so.6"))
+    return [str(glibc / name) for name in ("libdl.so.2", "libpthread.so.0", "librt.so.1") if str(glibc / name) not in libraries]
+
+
 def has_cuda_code(program: pathlib.Path) -> bool:
     sections = subprocess.run(["readelf", "--section-headers", "--wide", program], check=True, capture_output=True, text=True).stdout
     return ".nv_fatbin" in sections

@@ -1,5 +1,7 @@
 #include "manifests/model.hpp"
 
+#include <algorithm>
+
 #include "base/version.hpp"
 #include "manifests/embedded.hpp"
 #include "manifests/labels.hpp"
@@ -25,6 +27,12 @@ Json arguments_of(const ModelDeployment& deployment) {
   const std::string& served_name =
       deployment.served_model_name.empty() ? deployment.model : deployment.served_model_name;
   Json arguments = {"--port=8000", "--served-model-name=" + served_name};
+  const auto says_how_many_gpus = [](const std::string& argument) {
+    return argument.starts_with("--tensor-parallel-size");
+  };
+  if (deployment.gpus > 1 && std::ranges::none_of(deployment.arguments, says_how_many_gpus)) {
+    arguments.push_back("--tensor-parallel-size=" + std::to_string(deployment.gpus));
+  }
   for (const std::string& argument : deployment.arguments) arguments.push_back(argument);
   return arguments;
 }

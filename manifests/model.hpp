@@ -21,7 +21,7 @@ struct ModelDeployment {
   std::string storage;            ///< annotation gpuinfer.dev/storage; empty: the policy document's default
   std::string image = default_server_image();
   int replicas = 1;
-  int gpus = 1;  ///< 0: on the CPU
+  int gpus = 1;  ///< 0: on the CPU; several share the model
   std::string cpu_request = "1";
   std::string memory_request = "2Gi";
   std::string memory_limit = "2Gi";

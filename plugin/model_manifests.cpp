@@ -41,7 +41,7 @@ void add_serving_options(CLI::App& command, ServingOptions& options) {
       ->capture_default_str();
   command.add_option("--gpus", options.gpus, "GPUs of each server; 0 runs on the CPU (default: what the model needs)")
       ->type_name("NUMBER")
-      ->check(quiet(CLI::Range(0, 16)));
+      ->check(quiet(CLI::IsMember({0, 1, 2, 4, 8})));
   command
       .add_option("--storage", options.storage,
                   "Where the weights are: a store of the policy document or a claim's name (default: the claim "

@@ -94,18 +94,21 @@ DeviceModel place_model(const model::ModelConfig& config, Places& places) {
 
 }  // namespace
 
-std::int64_t device_bytes(const model::Model& model) {
+std::int64_t device_bytes(const Shard& shard) {
   Places places(nullptr);
-  place_model(model.config, places);
+  place_model(shard.model.config, places);
   return places.bytes();
 }
 
-DeviceModel upload_model(const model::Model& model, ThreadPool& /*pool*/, Queue& /*queue*/) {
-  DeviceArray<std::byte> memory(static_cast<std::size_t>(device_bytes(model)));
+/// Of a single GPU.
+std::vector<DeviceModel> upload_shards(std::span<const Shard> shards, ThreadPool& /*pool*/,
+                                       std::span<Queue> /*queues*/) {
+  DeviceArray<std::byte> memory(static_cast<std::size_t>(device_bytes(shards.front())));
   Places places(memory.data());
-  DeviceModel device = place_model(model.config, places);
-  device.memory = std::move(memory);
-  return device;
+  std::vector<DeviceModel> devices;
+  devices.push_back(place_model(shards.front().model.config, places));
+  devices.front().memory = std::move(memory);
+  return devices;
 }
 
 }  // namespace gpuinfer::backend::cuda

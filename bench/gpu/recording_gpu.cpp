@@ -18,6 +18,7 @@
 
 #include "runtime/backend/cuda/activation.hpp"
 #include "runtime/backend/cuda/attention_plan.hpp"
+#include "runtime/backend/cuda/communicator.hpp"
 #include "runtime/backend/cuda/embedding.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
@@ -98,7 +99,11 @@ struct RecordedLaunches {
   std::vector<bench::Launch> launches;
 };
 
-Device open_device() { return bench::present_device; }
+int count_devices() { return 1; }
+
+Device open_device(int /*index*/) { return bench::present_device; }
+
+void use_device(int /*index*/) {}
 
 /// Takes up room only where it is written to.
 void* allocate_device_memory(std::size_t bytes) {
@@ -144,7 +149,14 @@ void Queue::launch(const Graph& graph) {
   ++bench::recording.host_launches;
 }
 
+bool Queue::is_done() { return true; }
+
 void Queue::wait() {}
+
+// There is one GPU.
+Communicator::Communicator(std::int64_t /*ranks*/) { std::abort(); }
+Communicator::~Communicator() = default;
+void Communicator::gather(std::span<const Member> /*members*/, std::int64_t /*rows*/, std::int64_t /*columns*/) {}
 
 }  // namespace gpuinfer::backend::cuda
 

@@ -35,7 +35,7 @@ std::unique_ptr<Backend> try_cuda(const model::Model& model, const KvPlan& kv_pl
 constexpr const char* kNoCuda = "this build has no CUDA backend";
 constexpr const char* kTakeCuda = "Take the image with CUDA, or build where nvcc is.";
 
-std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const KvPlan&, int) {
+std::unique_ptr<Backend> make_cuda_backend(const model::Model&, const KvPlan&, int, std::int64_t) {
   throw cuda::NoDevice(kNoCuda, kTakeCuda);
 }
 
@@ -48,11 +48,17 @@ std::unique_ptr<Backend> try_cuda(const model::Model&, const KvPlan&, int, std::
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(std::string_view name, std::shared_ptr<const model::Model> model,
-                                      const KvPlan& kv_plan, int threads) {
+                                      const KvPlan& kv_plan, int threads, std::int64_t gpus) {
   const int usable = threads > 0 ? threads : usable_cpus();
   const std::vector<KvGroup> usual = kv_plan.groups(model->config, kv_plan.usual_tokens);
+  if (gpus > 1 && name == "auto") name = "cuda";
+  if (gpus > 1 && name != "cuda") {
+    throw Error(
+        "--tensor-parallel-size " + std::to_string(gpus) + " is for GPUs, and the backend is " + std::string(name),
+        "Use --backend cuda, or leave --tensor-parallel-size out.");
+  }
   if (name == "reference") return make_reference_backend(std::move(model), usual);
-  if (name == "cuda") return make_cuda_backend(*model, kv_plan, usable);
+  if (name == "cuda") return make_cuda_backend(*model, kv_plan, usable, gpus);
   if (name == "cpu") return make_cpu_backend(*model, usual, usable);
   if (name != "auto") {
     throw Error("unknown backend '" + std::string(name) + "'", "Choose auto, cuda, cpu or reference.");

@@ -76,7 +76,8 @@ std::shared_ptr<const ServedModel> load_served_model(const ServerFlags& flags,
   auto model = std::make_shared<const model::Model>(
       model::load_model(location, how_to_read(flags.backend), std::move(progress)));
   const backend::KvPlan kv_plan = plan_kv_cache(model->config, flags);
-  auto backend = backend::make_backend(flags.backend, std::move(model), kv_plan, flags.threads);
+  auto backend =
+      backend::make_backend(flags.backend, std::move(model), kv_plan, flags.threads, flags.tensor_parallel_size);
   if (text.valid()) {
     served->text = text.get();
     served->stop_ids = served->text->stop_ids;

@@ -62,6 +62,10 @@ std::optional<int> parse_flags(int argc, char** argv, ServerFlags& flags) {
   add_flag(app, "--backend", flags.backend, "What computes the model; auto is the fastest one here")
       ->check(CLI::IsMember({"auto", "cuda", "cpu", "reference"}))
       ->capture_default_str();
+  add_flag(app, "--tensor-parallel-size", flags.tensor_parallel_size,
+           "GPUs that share the model; more than 1 need NCCL")
+      ->check(CLI::IsMember(std::vector<std::int64_t>{1, 2, 4, 8}))
+      ->capture_default_str();
   add_flag(app, "--threads", flags.threads, "Threads that compute [as many as there are cores]")
       ->check(CLI::Range(1, 1024));
   add_flag(app, "--max-model-len", flags.max_model_len,

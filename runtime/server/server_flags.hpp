@@ -20,6 +20,8 @@ struct ServerFlags {
   std::string host = "0.0.0.0";
   int port = 8000;
   std::string backend = "auto";
+  /// GPUs that share the model.
+  std::int64_t tensor_parallel_size = 1;
   /// 0: as many as the machine, or its cgroup, has cores.
   int threads = 0;
   /// 0: what the model was made for.

@@ -60,6 +60,11 @@ def test_the_container_toolkit_is_asked_for_the_driver(server, root):
     assert server.config["User"] == "65532:65532"
 
 
+def test_what_nvidias_libraries_are_linked_with_is_there(root):
+    for name in ("libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6"):
+        assert list(root.glob(f"lib/*/{name}")), name
+
+
 def test_the_bill_of_materials_names_cudas_runtime(server):
     linked = {part["name"]: part for part in server.materials["components"]}
     assert linked["nvidia-cuda-runtime"]["properties"][0]["value"] == "static"

@@ -1,5 +1,5 @@
-// The host side of the GPU that tests/simt plays: memory with guard pages, and a queue that takes its time as far as
-// the host can tell.
+// The host side of the GPUs that tests/simt plays: memory with guard pages, of which only the current GPU's can be
+// touched, and queues that take their time as far as the host can tell.
 #include "runtime/backend/cuda/device.hpp"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "simt/device_memory.hpp"
 #include "simt/failure.hpp"
 #include "simt/gpu.hpp"
 #include "simt/guarded_memory.hpp"
@@ -16,6 +17,7 @@
 namespace gpuinfer::simt {
 namespace {
 
+using backend::cuda::Stream;
 using Bytes = std::vector<std::byte>;
 
 /// Everything is done when it is asked for, but the host must not see that: what it gives may not change before the
@@ -33,10 +35,17 @@ struct Pending {
   std::vector<Download> downloads;
 };
 
+struct DeviceMemory {
+  int gpu;
+  std::unique_ptr<GuardedMemory> memory;
+};
+
 struct State {
-  std::map<void*, std::unique_ptr<GuardedMemory>> device_memory;
+  int current_gpu = 0;
+  std::map<const void*, DeviceMemory> device_memory;
   std::map<void*, Bytes> pinned_memory;
-  Pending pending;
+  std::int64_t queues = 0;  ///< that there ever were: a stream is its queue's number
+  std::map<Stream, Pending> pending;
 };
 
 State& state() {
@@ -49,6 +58,12 @@ bool is_pinned(std::span<const std::byte> bytes) {
     const Bytes& memory = entry.second;
     return bytes.data() >= memory.data() && bytes.data() + bytes.size() <= memory.data() + memory.size();
   });
+}
+
+void check_sources(const Pending& pending) {
+  for (const auto& [from, at_first] : pending.uploads) {
+    if (!std::ranges::equal(from, at_first)) throw Failure("the host changed pinned memory while it was uploaded");
+  }
 }
 
 /// CUDA ends a recording when anything but a launch comes in between.
@@ -71,10 +86,44 @@ Gpu& gpu() {
   return one;
 }
 
-std::int64_t allocated_bytes() {
+namespace {
+
+template <typename Chosen>
+std::int64_t bytes_of(const Chosen& is_chosen) {
   std::int64_t bytes = 0;
-  for (const auto& [address, memory] : state().device_memory) bytes += static_cast<std::int64_t>(memory->size());
+  for (const auto& [address, entry] : state().device_memory) {
+    if (is_chosen(entry.gpu)) bytes += static_cast<std::int64_t>(entry.memory->size());
+  }
   return bytes;
+}
+
+std::int64_t memory_bytes_of(int index) {
+  const auto other = gpu().other_memory_bytes.find(index);
+  return other == gpu().other_memory_bytes.end() ? gpu().memory_bytes : other->second;
+}
+
+std::int64_t free_bytes_of(int index) {
+  return memory_bytes_of(index) - bytes_of([&](int its) { return its == index; });
+}
+
+}  // namespace
+
+std::int64_t allocated_bytes() {
+  return bytes_of([](int) { return true; });
+}
+
+Opened::Opened(const void* address) {
+  auto entry = state().device_memory.upper_bound(address);
+  if (entry == state().device_memory.begin()) return;
+  --entry;
+  auto& [gpu, memory] = entry->second;
+  if (gpu == state().current_gpu || address >= memory->data() + memory->size()) return;
+  closed_ = memory.get();
+  closed_->set_accessible(true);
+}
+
+Opened::~Opened() {
+  if (closed_ != nullptr) closed_->set_accessible(false);
 }
 
 }  // namespace gpuinfer::simt
@@ -87,23 +136,36 @@ struct RecordedLaunches {
   simt::Launches launches;
 };
 
-Device open_device() {
+int count_devices() {
   if (simt::gpu().missing) throw NoDevice(*simt::gpu().missing);
+  return simt::gpu().count;
+}
+
+Device open_device(int index) {
+  if (simt::gpu().missing) throw NoDevice(*simt::gpu().missing);
+  use_device(index);
   return {.name = "the GPU of tests/simt",
           .compute_capability = 80,
           .multiprocessors = 2,
-          .memory_bytes = simt::gpu().memory_bytes,
-          .free_bytes = simt::gpu().memory_bytes - simt::allocated_bytes()};
+          .memory_bytes = simt::memory_bytes_of(index),
+          .free_bytes = simt::free_bytes_of(index)};
+}
+
+void use_device(int index) {
+  if (index >= simt::gpu().count) throw simt::Failure("there is no GPU " + std::to_string(index));
+  if (index == state().current_gpu) return;
+  state().current_gpu = index;
+  for (auto& [address, entry] : state().device_memory) entry.memory->set_accessible(entry.gpu == index);
 }
 
 void* allocate_device_memory(std::size_t bytes) {
   simt::check_not_recording("memory is allocated");
-  if (simt::allocated_bytes() + static_cast<std::int64_t>(bytes) > simt::gpu().memory_bytes) {
+  if (static_cast<std::int64_t>(bytes) > simt::free_bytes_of(state().current_gpu)) {
     throw OutOfDeviceMemory("the GPU has not " + std::to_string(bytes) + " bytes of memory left");
   }
   auto memory = std::make_unique<simt::GuardedMemory>(bytes);
   void* const address = memory->data();
-  state().device_memory.emplace(address, std::move(memory));
+  state().device_memory.emplace(address, simt::DeviceMemory{state().current_gpu, std::move(memory)});
   return address;
 }
 
@@ -118,20 +180,23 @@ void* allocate_pinned_memory(std::size_t bytes) {
 
 void free_pinned_memory(void* memory) noexcept { state().pinned_memory.erase(memory); }
 
-Queue::Queue() = default;
+Queue::Queue() : stream_(reinterpret_cast<Stream>(++state().queues)) {}
 
-Queue::~Queue() = default;
+Queue::~Queue() { state().pending.erase(stream_); }
 
 void Queue::upload(void* to, std::span<const std::byte> from) {
   simt::check_not_recording("data is uploaded");
+  for (const auto& [stream, pending] : state().pending) simt::check_sources(pending);
+  const simt::Opened opened(to);
   std::ranges::copy(from, static_cast<std::byte*>(to));
-  if (simt::is_pinned(from)) state().pending.uploads.push_back({from, {from.begin(), from.end()}});
+  if (simt::is_pinned(from)) state().pending[stream_].uploads.push_back({from, {from.begin(), from.end()}});
 }
 
 void Queue::download(std::span<std::byte> to, const void* from) {
   simt::check_not_recording("data is downloaded");
+  const simt::Opened opened(from);
   const auto* bytes = static_cast<const std::byte*>(from);
-  state().pending.downloads.push_back({to, {bytes, bytes + to.size()}});
+  state().pending[stream_].downloads.push_back({to, {bytes, bytes + to.size()}});
 }
 
 void Queue::copy(void* to, const void* from, std::size_t bytes) {
@@ -153,16 +218,14 @@ void Queue::launch(const Graph& graph) {
   ++simt::gpu().graph_launches;
 }
 
+bool Queue::is_done() { return true; }
+
 void Queue::wait() {
   simt::check_not_recording("the queue is waited for");
-  const simt::Pending done = std::exchange(state().pending, {});
+  const simt::Pending done = std::exchange(state().pending[stream_], {});
   if (simt::gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
   --simt::gpu().waits_until_fault;
-  for (const auto& [from, at_first] : done.uploads) {
-    if (!std::ranges::equal(from, at_first)) {
-      throw simt::Failure("the host changed pinned memory while it was uploaded");
-    }
-  }
+  simt::check_sources(done);
   for (const auto& [to, bytes] : done.downloads) std::ranges::copy(bytes, to.begin());
 }
 

@@ -1,15 +1,19 @@
-// The GPU that the host side of a backend meets in tests: how large it is, and how it fails.
+// The GPUs that the host side of a backend meets in tests: how large they are, and how they fail.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 
 namespace gpuinfer::simt {
 
 struct Gpu {
+  int count = 8;
   std::int64_t memory_bytes = std::int64_t{1} << 30;
+  /// Of GPUs that differ from the others, by their index.
+  std::map<int, std::int64_t> other_memory_bytes = {};
   /// Why there is none.
   std::optional<std::string> missing = {};
   /// Waits that succeed before all fail, as after a fault in a kernel.
@@ -21,10 +25,10 @@ struct Gpu {
   std::int64_t graph_launches = 0;
 };
 
-/// The one that is there: a test may change it, and puts it back.
+/// Those that are there: a test may change them, and puts them back.
 Gpu& gpu();
 
-/// Bytes that are allocated on it at present.
+/// Bytes that are allocated on all of them at present.
 std::int64_t allocated_bytes();
 
 }  // namespace gpuinfer::simt

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 16;
 constexpr std::byte kPoison{0xFF};
+constexpr std::size_t kClosedBytes = std::size_t{1} << 20;
 
 std::size_t page_bytes() {
   static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -54,10 +55,12 @@ void GuardedMemory::make_read_only() {
   allow();
 }
 
-void GuardedMemory::forbid() { mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_NONE); }
+void GuardedMemory::forbid() {
+  if (!closed_) mprotect(mapping_, mapped_bytes_ - page_bytes(), PROT_NONE);
+}
 
 void GuardedMemory::allow() {
-  mprotect(mapping_, mapped_bytes_ - page_bytes(), read_only_ ? PROT_READ : PROT_READ | PROT_WRITE);
+  if (!closed_) mprotect(mapping_, mapped_bytes_ - page_bytes(), read_only_ ? PROT_READ : PROT_READ | PROT_WRITE);
 }
 
 const std::set<GuardedMemory*>& GuardedMemory::all() { return present(); }
@@ -70,6 +73,14 @@ ForbiddenMemory::ForbiddenMemory() {
 
 ForbiddenMemory::~ForbiddenMemory() {
   for (GuardedMemory* const memory : present()) memory->allow();
+}
+
+void GuardedMemory::set_accessible(bool accessible) {
+  closed_ = !accessible;
+  const std::size_t from =
+      page_bytes() * static_cast<std::size_t>((data_ - mapping_) / static_cast<std::ptrdiff_t>(page_bytes()));
+  const std::size_t bytes = std::min(kClosedBytes, mapped_bytes_ - page_bytes() - from);
+  mprotect(mapping_ + from, bytes, accessible ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 void GuardedMemory::check_borders() const {

@@ -24,7 +24,10 @@ class GuardedMemory {
   void poison();
   /// A write is a segmentation fault from now on.
   void make_read_only();
-  /// Nothing of it can be touched from now on, and then it can again.
+  /// Any access to its first megabyte is, until it may be accessed again. (All of it would take longer than most
+  /// kernels.)
+  void set_accessible(bool accessible);
+  /// Nothing of it can be touched from now on, and then it can again; what is not accessible stays so.
   void forbid();
   void allow();
 
@@ -41,6 +44,7 @@ class GuardedMemory {
   std::byte* mapping_;
   std::byte* data_;
   bool read_only_ = false;
+  bool closed_ = false;  ///< not accessible
 };
 
 /// No memory that there is can be touched for as long as it lives.

@@ -2,24 +2,20 @@
 #include "runtime/backend/cuda/cuda_backend.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 
 #include "runtime/backend/check_batch.hpp"
 #include "runtime/backend/cpu/thread_pool.hpp"
-#include "runtime/backend/cuda/activation.hpp"
-#include "runtime/backend/cuda/attention.hpp"
+#include "runtime/backend/cuda/communicator.hpp"
 #include "runtime/backend/cuda/device.hpp"
 #include "runtime/backend/cuda/device_model.hpp"
-#include "runtime/backend/cuda/embedding.hpp"
-#include "runtime/backend/cuda/expert_product.hpp"
-#include "runtime/backend/cuda/expert_sum.hpp"
-#include "runtime/backend/cuda/kv_pages.hpp"
 #include "runtime/backend/cuda/memory_plan.hpp"
-#include "runtime/backend/cuda/product.hpp"
-#include "runtime/backend/cuda/rms_norm.hpp"
-#include "runtime/backend/cuda/rope.hpp"
-#include "runtime/backend/cuda/router.hpp"
-#include "runtime/backend/cuda/select_rows.hpp"
+#include "runtime/backend/cuda/rank.hpp"
+#include "runtime/backend/cuda/shard.hpp"
 #include "runtime/backend/cuda/step.hpp"
 #include "runtime/backend/cuda/step_graphs.hpp"
 #include "runtime/backend/cuda/token_sampler.hpp"
@@ -29,20 +25,32 @@ namespace gpuinfer::backend {
 namespace cuda {
 namespace {
 
-/// Warps of a multiprocessor that are worth keeping busy.
-constexpr std::int64_t kWarpsPerMultiprocessor = 16;
+/// The first rank's, where all logits come together.
+constexpr int kSamplingDevice = 0;
+
+constexpr const char* kRanksFlag = "--tensor-parallel-size";
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(const model::Model& model, const KvPlan& kv_plan, int threads)
-      : device_(open_device()),
-        config_(model.config),
-        plan_(plan_memory(device_, device_bytes(model), config_, kv_plan)),
-        model_(bring(model, threads)),
-        pages_(make_pages(config_, plan_.kv_groups)),
-        work_(config_) {}
+  CudaBackend(const model::Model& model, const KvPlan& kv_plan, int threads, std::int64_t ranks)
+      : config_(model.config) {
+    std::vector<Shard> shards;
+    for (std::int64_t rank = 0; rank < ranks; ++rank) shards.push_back(make_shard(model, rank, ranks));
+    std::vector<Device> devices = open_devices(ranks);
+    if (ranks > 1) {
+      communicator_.emplace(ranks);
+      devices = open_devices(ranks);  // NCCL has taken its memory.
+    }
+    description_ = "cuda (" + (ranks > 1 ? std::to_string(ranks) + " × " : "") + devices.front().name + ")";
+    std::vector<GpuLoad> loads;
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      loads.push_back({.device = devices[i], .weights_bytes = device_bytes(shards[i])});
+    }
+    plan_ = plan_memory(loads, shards.front().model.config, kv_plan);
+    make_ranks(shards, devices, threads);
+  }
 
-  std::string description() const override { return "cuda (" + device_.name + ")"; }
+  std::string description() const override { return description_; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int64_t hidden_size() const override { return config_.hidden_size; }
   std::int64_t max_position_embeddings() const override { return config_.max_position_embeddings; }
@@ -52,6 +60,7 @@ class CudaBackend final : public Backend {
   void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
                std::span<SampledToken> sampled) override {
     check_batch(*this, batch, logits, hidden, sampled);
+    if (failure_) std::rethrow_exception(failure_);
     for (const std::vector<Slice>& portion : cut_batch(batch, kStepTokens)) {
       const auto numbers = [](std::size_t rows, std::int64_t columns) {
         return rows * static_cast<std::size_t>(columns);
@@ -67,200 +76,93 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  DeviceModel bring(const model::Model& model, int threads) {
-    ThreadPool pool(threads);
-    return upload_model(model, pool, queue_);
+  static std::vector<Device> open_devices(std::int64_t ranks) {
+    if (const int count = count_devices(); count < ranks) {
+      throw Error(std::string(kRanksFlag) + " " + std::to_string(ranks) +
+                      " needs as many GPUs, and this process sees " + std::to_string(count),
+                  "Give the container more GPUs (nvidia.com/gpu), or lower " + std::string(kRanksFlag) + ".");
+    }
+    std::vector<Device> devices;
+    for (int rank = 0; rank < ranks; ++rank) devices.push_back(open_device(rank));
+    return devices;
   }
+
+  void make_ranks(const std::vector<Shard>& shards, const std::vector<Device>& devices, int threads) {
+    std::vector<Queue> queues;
+    for (const Shard& shard : shards) {
+      use_device(static_cast<int>(shard.rank));
+      queues.emplace_back();
+    }
+    ThreadPool pool(threads);
+    std::vector<DeviceModel> models = upload_shards(shards, pool, queues);
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      ranks_.emplace_back(shards[i], devices[i], std::move(queues[i]), std::move(models[i]), plan_);
+    }
+    use_device(kSamplingDevice);
+    sampler_.emplace();
+  }
+
+  Rank& first() { return ranks_.front(); }
 
   /// All layers for the tokens of `slices`.
   void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden,
                std::span<SampledToken> sampled) {
-    queue_.wait();  // Where the last step threw, its inputs may still be on their way.
-    const Step step = make_step(
-        slices, plan_.kv_groups, {.heads = config_.num_attention_heads, .kv_heads = config_.num_key_value_heads},
-        {.warps = device_.multiprocessors * kWarpsPerMultiprocessor, .partials = kPartials}, inputs_, queue_);
-    sampler_.begin(step.rows, queue_);
-    const auto launches = [&] { run_layers(step); };
+    wait();  // Where the last step threw, its inputs may still be on their way.
+    for (Rank& rank : ranks_) rank.begin(slices, plan_.kv_groups);
+    use_device(kSamplingDevice);
+    sampler_->begin(first().step().rows, first().queue());
+    try {
+      run(first().step());
+      download_hidden(slices, hidden);
+      compute_logits(first().step(), logits, sampled);
+    } catch (const Error&) {
+      if (communicator_) failure_ = std::current_exception();
+      throw;
+    }
+  }
+
+  /// From token ids to work().normalized.
+  void run(const Step& step) {
+    if (communicator_) return run_together();
+    const auto launches = [&] {
+      for (std::size_t part = 0; part < first().parts(); ++part) first().run(part);
+    };
     if (step.shape) {
-      graphs_.run(*step.shape, queue_, launches);
+      graphs_.run(*step.shape, first().queue(), launches);
     } else {
       launches();
     }
-    download_hidden(slices, hidden);
-    compute_logits(step, logits, sampled);
   }
 
-  /// From token ids to work_.normalized. Decode steps of one shape launch the same kernels with the same arguments.
-  void run_layers(const Step& step) {
-    embed({.table = model_.embedding,
-           .scale = config_.embedding_scale,
-           .ids = step.ids,
-           .hidden = work_.hidden.data(),
-           .tokens = step.tokens,
-           .hidden_size = config_.hidden_size},
-          queue_.stream());
-    prepare_ropes(step);
-    const float* branch_weight = nullptr;  // Of the norm of what the layer before left in work_.branch.
-    bool has_branch = false;
-    for (std::size_t i = 0; i < model_.layers.size(); ++i) {
-      const DeviceLayer& layer = model_.layers[i];
-      add_and_normalize(step, has_branch, branch_weight, layer.input_norm);
-      multiply_by(layer.qkv, work_.normalized, work_.qkv, step.tokens);
-      attend_in(i, step);
-      multiply_by(layer.o, work_.attended, work_.branch, step.tokens);
-      add_and_normalize(step, true, layer.attention_output_norm, layer.mlp_norm);
-      if (config_.num_experts == 0) {
-        run_mlp(layer, step.tokens);
-      } else {
-        run_experts(layer, step.tokens);
+  /// The same on several GPUs. Graphs end where ranks give each other something: those with NCCL's kernels in them that
+  /// one thread launches on several GPUs may wait for each other ("Using NCCL with CUDA Graphs": requirements).
+  void run_together() {
+    for (std::size_t part = 0; part < first().parts(); ++part) {
+      const std::int64_t numbers = first().step().tokens * config_.hidden_size;
+      if (part > 0) gather(&Workspace::branch, &Workspace::branches, 1, numbers);
+      for (Rank& rank : ranks_) rank.run_by_graph(part);
+    }
+  }
+
+  /// [rows, columns] of every rank to [rows, ranks, columns] on all of them.
+  void gather(DeviceArray<float> Workspace::*part, DeviceArray<float> Workspace::*whole, std::int64_t rows,
+              std::int64_t columns) {
+    std::vector<Communicator::Member> members;
+    for (Rank& rank : ranks_) {
+      members.push_back(
+          {.part = (rank.work().*part).data(), .whole = (rank.work().*whole).data(), .stream = rank.queue().stream()});
+    }
+    communicator_->gather(members, rows, columns);
+  }
+
+  /// Until all GPUs are done. One that has failed does not give the others its part: nobody may wait for these alone.
+  void wait() {
+    if (communicator_) {
+      while (!std::ranges::all_of(ranks_, [](Rank& rank) { return rank.queue().is_done(); })) {
+        std::this_thread::yield();
       }
-      has_branch = true;
-      branch_weight = layer.mlp_output_norm;
     }
-    add_and_normalize(step, has_branch, branch_weight, model_.norm);
-  }
-
-  void prepare_ropes(const Step& step) {
-    for (std::size_t i = 0; i < config_.ropes.size(); ++i) {
-      compute_rope_angles({.turns_per_position = model_.turns_per_position[i],
-                           .magnitude = static_cast<float>(config_.ropes[i].magnitude),
-                           .positions = step.positions,
-                           .cosines = work_.cosines[i].data(),
-                           .sines = work_.sines[i].data(),
-                           .tokens = step.tokens,
-                           .head_dim = config_.head_dim},
-                          queue_.stream());
-    }
-  }
-
-  void add_and_normalize(const Step& step, bool has_branch, const float* branch_weight, const float* weight) {
-    add_rms_norm({.hidden = work_.hidden.data(),
-                  .branch = has_branch ? work_.branch.data() : nullptr,
-                  .branch_weight = branch_weight,
-                  .weight = weight,
-                  .out = work_.normalized.data(),
-                  .tokens = step.tokens,
-                  .hidden_size = config_.hidden_size,
-                  .epsilon = config_.rms_norm_eps},
-                 queue_.stream());
-  }
-
-  void multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out,
-                   std::int64_t tokens) {
-    multiply({.weight = linear.weight,
-              .bias = linear.bias,
-              .x = x.data(),
-              .out = out.data(),
-              .tokens = tokens,
-              .rows = linear.rows,
-              .columns = linear.columns},
-             queue_.stream());
-  }
-
-  /// From work_.qkv to work_.attended, by way of the cache.
-  void attend_in(std::size_t index, const Step& step) {
-    const DeviceLayer& layer = model_.layers[index];
-    const model::LayerConfig& settings = config_.layers[index];
-    const LayerPages& pages = pages_[index];
-    const StepGroup& group = step.groups[pages.group];
-    rotate_and_store({.qkv = work_.qkv.data(),
-                      .q_norm = layer.q_norm,
-                      .k_norm = layer.k_norm,
-                      .cosines = work_.cosines[settings.rope].data(),
-                      .sines = work_.sines[settings.rope].data(),
-                      .slots = group.slots,
-                      .queries = work_.queries.data(),
-                      .keys = pages.keys.data(),
-                      .values = pages.values.data(),
-                      .tokens = step.tokens,
-                      .heads = config_.num_attention_heads,
-                      .kv_heads = config_.num_key_value_heads,
-                      .head_dim = config_.head_dim,
-                      .epsilon = config_.rms_norm_eps},
-                     queue_.stream());
-    attend({.queries = work_.queries.data(),
-            .keys = pages.keys.data(),
-            .values = pages.values.data(),
-            .sinks = layer.sinks,
-            .slices = group.slices,
-            .page_tables = step.page_tables,
-            .tiles = group.tiles,
-            .merges = group.merges,
-            .partial_sums = work_.partial_sums.data(),
-            .partial_softmaxes = work_.partial_softmaxes.data(),
-            .out = work_.attended.data(),
-            .tile_count = group.tile_count,
-            .merge_count = group.merge_count,
-            .heads = config_.num_attention_heads,
-            .kv_heads = config_.num_key_value_heads,
-            .head_dim = config_.head_dim,
-            .window = settings.sliding_window.value_or(0),
-            .scale = config_.attention_scale},
-           queue_.stream());
-  }
-
-  /// From work_.normalized to work_.branch, as run_experts().
-  void run_mlp(const DeviceLayer& layer, std::int64_t tokens) {
-    multiply_by(layer.gate_up, work_.normalized, work_.gate_up, tokens);
-    activate_rows(tokens);
-    multiply_by(layer.down, work_.activated, work_.branch, tokens);
-  }
-
-  void run_experts(const DeviceLayer& layer, std::int64_t tokens) {
-    const std::int64_t rows = tokens * config_.num_experts_per_tok;
-    multiply_by(layer.router, work_.normalized, work_.scores, tokens);
-    const Routing routing{.scores = work_.scores.data(),
-                          .picked = work_.picked.data(),
-                          .weights = work_.pick_weights.data(),
-                          .rows = work_.pick_rows.data(),
-                          .tokens_of_rows = work_.tokens_of_rows.data(),
-                          .tiles = work_.expert_tiles.data(),
-                          .tokens = tokens,
-                          .experts = config_.num_experts,
-                          .picks = config_.num_experts_per_tok,
-                          .tile_rows = expert_tile_rows(rows, config_.num_experts),
-                          .softmax_over_picked = config_.softmax_over_picked};
-    route(routing, queue_.stream());
-    multiply_experts(layer.expert_gate_up, work_.normalized, routing.tokens_of_rows, routing, work_.gate_up);
-    activate_rows(rows);
-    multiply_experts(layer.expert_down, work_.activated, nullptr, routing, work_.expert_results);
-    add_experts({.results = work_.expert_results.data(),
-                 .weights = routing.weights,
-                 .rows = routing.rows,
-                 .out = work_.branch.data(),
-                 .tokens = tokens,
-                 .picks = routing.picks,
-                 .hidden_size = config_.hidden_size},
-                queue_.stream());
-  }
-
-  /// `x_rows` as in ExpertProduct.
-  void multiply_experts(const DeviceExperts& experts, const DeviceArray<Bfloat16>& x, const std::int32_t* x_rows,
-                        const Routing& routing, const DeviceArray<float>& out) {
-    const auto run = [&](const auto& weight) {
-      multiply(ExpertProduct{.weight = weight,
-                             .bias = experts.bias,
-                             .x = x.data(),
-                             .x_rows = x_rows,
-                             .tiles = routing.tiles,
-                             .out = out.data(),
-                             .tile_count = routing.maximum_tiles(),
-                             .tile_rows = routing.tile_rows,
-                             .rows = experts.rows,
-                             .columns = experts.columns},
-               queue_.stream());
-    };
-    std::visit(run, experts.weight);
-  }
-
-  void activate_rows(std::int64_t rows) {
-    activate({.gate_up = work_.gate_up.data(),
-              .out = work_.activated.data(),
-              .tokens = rows,
-              .intermediate_size = config_.intermediate_size,
-              .activation = config_.activation,
-              .limit = config_.swiglu_limit},
-             queue_.stream());
+    for (Rank& rank : ranks_) rank.queue().wait();
   }
 
   void download_hidden(std::span<const Slice> slices, std::span<float> hidden) {
@@ -269,8 +171,8 @@ class CudaBackend final : public Backend {
     std::size_t tokens = 0;
     for (const Slice& slice : slices) tokens += slice.tokens.size();
     std::vector<Bfloat16> rows(tokens * columns);
-    queue_.download(std::as_writable_bytes(std::span(rows)), work_.normalized.data());
-    queue_.wait();
+    first().queue().download(std::as_writable_bytes(std::span(rows)), first().work().normalized.data());
+    wait();
     std::span<const Bfloat16> rest = rows;
     for (const Slice& slice : slices) {
       const std::span<const Bfloat16> of_slice = rest.first(slice.tokens.size() * columns);
@@ -283,58 +185,54 @@ class CudaBackend final : public Backend {
 
   /// And gives of each row what is wanted: the logits, the next token.
   void compute_logits(const Step& step, std::span<float> logits, std::span<SampledToken> sampled) {
-    select_rows({.x = work_.normalized.data(),
-                 .rows = step.logits_tokens,
-                 .out = work_.selected.data(),
-                 .count = step.logits_rows,
-                 .columns = config_.hidden_size},
-                queue_.stream());
+    const bool is_shared = first().has_part_of_head();
+    const std::span<Rank> ranks = is_shared ? std::span(ranks_) : std::span(ranks_).first(1);
+    for (Rank& rank : ranks) rank.select_logits_rows();
     for (std::int64_t begin = 0; begin < step.logits_rows; begin += kLogitsRows) {
       const std::int64_t rows = std::min(kLogitsRows, step.logits_rows - begin);
-      multiply({.weight = model_.lm_head.weight,
-                .x = work_.selected.data() + begin * config_.hidden_size,
-                .out = work_.logits.data(),
-                .tokens = rows,
-                .rows = config_.vocab_size,
-                .columns = config_.hidden_size},
-               queue_.stream());
-      sampler_.sample(begin, config_.vocab_size, work_, queue_);
+      for (Rank& rank : ranks) rank.compute_logits(begin, rows);
+      if (is_shared) {
+        gather(&Workspace::logits_part, &Workspace::logits, rows, config_.vocab_size / std::ssize(ranks_));
+      }
+      use_device(kSamplingDevice);
+      sampler_->sample(begin, config_.vocab_size, first().work(), first().queue());
       logits = download_logits(
           std::span(step.rows).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows)), logits);
     }
-    sampler_.download(work_, queue_);
-    queue_.wait();
-    std::ranges::copy(sampler_.tokens(), sampled.begin());
+    sampler_->download(first().work(), first().queue());
+    wait();
+    std::ranges::copy(sampler_->tokens(), sampled.begin());
   }
 
-  /// Of those rows of work_.logits that are wanted, and returns where the next ones go.
+  /// Of those rows of the first GPU's logits that are wanted, and returns where the next ones go.
   std::span<float> download_logits(std::span<const LogitsRow> rows, std::span<float> logits) {
     const auto size = static_cast<std::size_t>(config_.vocab_size);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!rows[i].wanted) continue;
-      queue_.download(std::as_writable_bytes(logits.first(size)), work_.logits.data() + i * size);
+      first().queue().download(std::as_writable_bytes(logits.first(size)), first().work().logits.data() + i * size);
       logits = logits.subspan(size);
     }
     return logits;
   }
 
-  Device device_;
-  model::ModelConfig config_;
+  model::ModelConfig config_;  ///< of the whole model
+  std::string description_;
   MemoryPlan plan_;
-  Queue queue_;
-  DeviceModel model_;
-  std::vector<LayerPages> pages_;
-  Workspace work_;
-  StepInputs inputs_;
+  std::vector<Rank> ranks_;
   StepGraphs graphs_;
-  TokenSampler sampler_;
+  std::optional<TokenSampler> sampler_;  ///< of the first GPU, which has to be the current one when it is made
+  /// Of one of several GPUs: no step can be computed any more, because the others may wait for it.
+  std::exception_ptr failure_;
+  /// Where there are several GPUs. The first to go: what the others wait for is given up.
+  std::optional<Communicator> communicator_;
 };
 
 }  // namespace
 }  // namespace cuda
 
-std::unique_ptr<Backend> make_cuda_backend(const model::Model& model, const KvPlan& kv_plan, int threads) {
-  return std::make_unique<cuda::CudaBackend>(model, kv_plan, threads);
+std::unique_ptr<Backend> make_cuda_backend(const model::Model& model, const KvPlan& kv_plan, int threads,
+                                           std::int64_t gpus) {
+  return std::make_unique<cuda::CudaBackend>(model, kv_plan, threads, gpus);
 }
 
 }  // namespace gpuinfer::backend

@@ -51,13 +51,18 @@ struct RecordedLaunches {
   cudaGraphExec_t executable = nullptr;
 };
 
-Device open_device() {
+int count_devices() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) throw no_device(status);
+  return count;
+}
+
+Device open_device(int index) {
+  static_cast<void>(count_devices());  // Says best why there is none.
   cudaDeviceProp properties{};
-  check(cudaSetDevice(0), "start");
-  check(cudaGetDeviceProperties(&properties, 0), "describe itself");
+  use_device(index);
+  check(cudaGetDeviceProperties(&properties, index), "describe itself");
   Device device{.name = properties.name,
                 .compute_capability = properties.major * 10 + properties.minor,
                 .multiprocessors = properties.multiProcessorCount};
@@ -75,6 +80,8 @@ Device open_device() {
   device.runtime_version = CUDART_VERSION;
   return device;
 }
+
+void use_device(int index) { check(cudaSetDevice(index), "start"); }
 
 void* allocate_device_memory(std::size_t bytes) {
   void* memory = nullptr;
@@ -99,7 +106,9 @@ void free_pinned_memory(void* memory) noexcept { static_cast<void>(cudaFreeHost(
 
 Queue::Queue() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream"); }
 
-Queue::~Queue() { static_cast<void>(cudaStreamDestroy(stream_)); }
+Queue::~Queue() {
+  if (stream_ != nullptr) static_cast<void>(cudaStreamDestroy(stream_));
+}
 
 void Queue::upload(void* to, std::span<const std::byte> from) {
   check(cudaMemcpyAsync(to, from.data(), from.size(), cudaMemcpyHostToDevice, stream_), "take data");
@@ -134,6 +143,13 @@ Graph Queue::record(const std::function<void()>& work) {
 }
 
 void Queue::launch(const Graph& graph) { check(cudaGraphLaunch(graph->executable, stream_), "launch a graph"); }
+
+bool Queue::is_done() {
+  const cudaError_t status = cudaStreamQuery(stream_);
+  if (status == cudaErrorNotReady) return false;
+  check(status, "compute");
+  return true;
+}
 
 void Queue::wait() { check(cudaStreamSynchronize(stream_), "compute"); }
 

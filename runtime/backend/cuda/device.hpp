@@ -1,5 +1,5 @@
-// The GPU as the host sees it: what it is, its memory, and the queue of its work. device.cpp implements it with CUDA's
-// runtime, tests/simt/device.cpp for the GPU that the tests play.
+// The GPUs as the host sees them: what they are, their memory, and the queues of their work. device.cpp implements it
+// with CUDA's runtime, tests/simt/device.cpp for the GPUs that the tests play.
 #pragma once
 
 #include <cstddef>
@@ -37,12 +37,20 @@ struct Device {
   int runtime_version = 0;  ///< the CUDA that this program was built with
 };
 
-/// The first GPU that this process sees; the first call sets it up, which takes some tenths of a second. Throws
-/// NoDevice where there is no driver, the driver is older than this program's CUDA, or the GPU is older than compute
-/// capability 8.0.
-Device open_device();
+/// GPUs that this process sees: numbers 0, 1 ... Throws NoDevice where there is none, no driver, or one that is older
+/// than this program's CUDA.
+int count_devices();
 
-/// Aligned to 256 bytes. Throws OutOfDeviceMemory.
+/// GPU `index`, which is the thread's current one from now on; the first call sets it up, which takes some tenths of a
+/// second. Throws NoDevice, also where the GPU is older than compute capability 8.0.
+Device open_device(int index = 0);
+
+/// Makes GPU `index` the thread's current one: memory that the thread allocates, queues that it makes and kernels that
+/// it launches are this GPU's. What is done with an existing queue does not depend on it. Throws Error where the GPU
+/// fails.
+void use_device(int index);
+
+/// Of the current GPU. Aligned to 256 bytes. Throws OutOfDeviceMemory.
 void* allocate_device_memory(std::size_t bytes);
 void free_device_memory(void* memory) noexcept;
 
@@ -55,14 +63,14 @@ void free_pinned_memory(void* memory) noexcept;
 struct RecordedLaunches;
 using Graph = std::shared_ptr<const RecordedLaunches>;
 
-/// Work that the GPU does in the order in which it was given.
+/// Work that a GPU does in the order in which it was given.
 class Queue {
  public:
-  /// Throws Error where the GPU refuses.
+  /// Of the current GPU. Throws Error where it refuses.
   Queue();
   ~Queue();
-  Queue(const Queue&) = delete;
-  Queue& operator=(const Queue&) = delete;
+  Queue(Queue&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+  Queue& operator=(Queue&&) = delete;
 
   Stream stream() const { return stream_; }
 
@@ -77,6 +85,9 @@ class Queue {
   /// nothing else with the GPU. Throws Error where the GPU cannot record, and what `work` throws.
   Graph record(const std::function<void()>& work);
   void launch(const Graph& graph);
+
+  /// Whether all work is done. Throws as wait().
+  bool is_done();
 
   /// Returns when all work is done. Throws Error where a kernel or a copy failed; then every later call does too, and
   /// only a new process can use the GPU again.

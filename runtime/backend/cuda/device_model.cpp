@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <numbers>
+#include <optional>
 #include <string>
 
 #include "runtime/backend/cuda/mxfp4_row.hpp"
@@ -54,7 +55,8 @@ class Announcer {
     const std::int64_t columns = rows.columns();
     upload_.add<Bfloat16>(
         place, rows.count(), columns,
-        {.bytes = [rows](std::int64_t row) { return rows[row].tensor.row(rows[row].index); }},
+        {.bytes = [rows](std::int64_t row) { return rows[row].tensor.row(rows[row].index); },
+         .gap_bytes = std::max(RowSource{}.gap_bytes, gap_between_rows(rows))},
         [rows, columns](std::int64_t begin, std::int64_t end, std::span<Bfloat16> out, const ShiftedBytes& shifted) {
           std::vector<float> values(static_cast<std::size_t>(columns));
           for_each_row(rows, begin, end, shifted,
@@ -123,6 +125,12 @@ class Announcer {
   }
 
  private:
+  /// Other tensors' rows, or other GPUs' columns, that lie between two rows.
+  static std::ptrdiff_t gap_between_rows(const StackedRows& rows) {
+    const model::Tensor& tensor = *rows.tensors().front();
+    return (tensor.row_step - 1) * tensor.row_bytes();
+  }
+
   struct Stack {
     StackedRows rows;
     std::vector<const model::Tensor*> biases;
@@ -231,8 +239,11 @@ StackedRows rows_of(const model::Tensor& tensor) {
   return rows;
 }
 
-bool has_tied_head(const model::Weights& weights) {
-  return weights.lm_head.bytes.data() == weights.embedding.bytes.data();
+/// The row of the embedding that is the first of the output matrix; nothing where these are two.
+std::optional<std::int64_t> first_tied_row(const model::Weights& weights) {
+  const auto offset = weights.lm_head.bytes.data() - weights.embedding.bytes.data();
+  if (offset < 0 || offset >= std::ssize(weights.embedding.bytes)) return std::nullopt;
+  return offset / weights.embedding.row_bytes();
 }
 
 void require(bool condition, const std::string& what) {
@@ -265,27 +276,39 @@ void announce_model(const model::Model& model, DeviceModel& device, WeightUpload
   announce.vector(device.norm, {&weights.norm});
   device.lm_head.rows = weights.lm_head.rows();
   device.lm_head.columns = weights.lm_head.columns();
-  if (!has_tied_head(weights)) announce.matrix(device.lm_head.weight, rows_of(weights.lm_head));
+  if (!first_tied_row(weights)) announce.matrix(device.lm_head.weight, rows_of(weights.lm_head));
 }
 
 }  // namespace
 
-std::int64_t device_bytes(const model::Model& model) {
-  check_supported(model.config);
+std::int64_t device_bytes(const Shard& shard) {
+  check_supported(shard.model.config);
   DeviceModel device;
   WeightUpload upload;
-  announce_model(model, device, upload);
+  announce_model(shard.model, device, upload);
   return static_cast<std::int64_t>(upload.bytes());
 }
 
-DeviceModel upload_model(const model::Model& model, ThreadPool& pool, Queue& queue) {
-  DeviceModel device;
+std::vector<DeviceModel> upload_shards(std::span<const Shard> shards, ThreadPool& pool, std::span<Queue> queues) {
+  std::vector<DeviceModel> devices(shards.size());
   WeightUpload upload;
-  announce_model(model, device, upload);
-  device.memory = upload.upload(model, pool, queue);
-  if (has_tied_head(model.weights)) device.lm_head.weight = device.embedding;
+  std::vector<WeightUpload::Target> targets;
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    if (i > 0) upload.begin_next_gpu();
+    announce_model(shards[i].model, devices[i], upload);
+    use_device(static_cast<int>(shards[i].rank));
+    devices[i].memory = DeviceArray<std::byte>(upload.bytes());
+    targets.push_back({.memory = devices[i].memory.data(), .queue = &queues[i]});
+  }
+  const model::Model& model = shards.front().model;
+  upload.upload(model, pool, targets);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    if (const auto row = first_tied_row(shards[i].model.weights)) {
+      devices[i].lm_head.weight = devices[i].embedding + *row * devices[i].lm_head.columns;
+    }
+  }
   for (const auto& file : model.files) file->check();
-  return device;
+  return devices;
 }
 
 }  // namespace gpuinfer::backend::cuda

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "runtime/backend/cuda/bfloat16.hpp"
 #include "runtime/backend/cuda/device.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
+#include "runtime/backend/cuda/shard.hpp"
 #include "runtime/model/model.hpp"
 
 namespace gpuinfer::backend::cuda {
@@ -53,7 +55,7 @@ struct DeviceModel {
   std::vector<const double*> turns_per_position{};  ///< of each RoPE: [head_dim / 2]
   std::vector<DeviceLayer> layers{};
   const float* norm = nullptr;  ///< [hidden]
-  DeviceLinear lm_head{};       ///< the embedding where the two are tied
+  DeviceLinear lm_head{};       ///< of the embedding's rows where the two are tied
 };
 
 /// The kernels cannot compute it, another backend can.
@@ -62,11 +64,12 @@ class UnsupportedModel : public Error {
   using Error::Error;
 };
 
-/// Bytes that upload_model() will take on the GPU. Throws UnsupportedModel.
-std::int64_t device_bytes(const model::Model& model);
+/// Bytes that upload_shards() will take on the GPU of this shard. Throws UnsupportedModel.
+std::int64_t device_bytes(const Shard& shard);
 
-/// Matrices are rounded to bfloat16. Throws Error where a weight is not a finite number, OutOfDeviceMemory where the
-/// GPU is too small.
-DeviceModel upload_model(const model::Model& model, ThreadPool& pool, Queue& queue);
+/// Shards of one model, each to the GPU of its rank by way of the rank's queue; the files are read once for all of
+/// them. Matrices are rounded to bfloat16. Throws Error where a weight is not a finite number, OutOfDeviceMemory where
+/// a GPU is too small.
+std::vector<DeviceModel> upload_shards(std::span<const Shard> shards, ThreadPool& pool, std::span<Queue> queues);
 
 }  // namespace gpuinfer::backend::cuda

@@ -21,7 +21,7 @@ GPU_KERNEL(kThreads) add_experts_kernel(const ExpertSum step) {
   for (std::int64_t i = ptx::thread_index(); i < step.hidden_size; i += kThreads) {
     float sum = 0;
     for (std::int64_t pick = 0; pick < step.picks; ++pick) {
-      sum = fmaf(weights[pick], step.results[rows[pick] * step.hidden_size + i], sum);
+      if (rows[pick] >= 0) sum = fmaf(weights[pick], step.results[rows[pick] * step.hidden_size + i], sum);
     }
     step.out[token * step.hidden_size + i] = sum;
   }

@@ -8,11 +8,12 @@
 
 namespace gpuinfer::backend::cuda {
 
-/// out[t, i] = Σ over the token's picks p of weights[t, p] · results[rows[t, p], i], the best pick first.
+/// out[t, i] = Σ over the token's picks p of weights[t, p] · results[rows[t, p], i], the best pick first, without those
+/// that have no row.
 struct ExpertSum {
   const float* results = nullptr;      ///< [tokens · picks, hidden_size], of the experts' last product
   const float* weights = nullptr;      ///< [tokens, picks], of Routing
-  const std::int32_t* rows = nullptr;  ///< [tokens, picks], of Routing
+  const std::int32_t* rows = nullptr;  ///< [tokens, picks], of Routing; -1: none
   float* out = nullptr;                ///< [tokens, hidden_size]
   std::int64_t tokens = 0;
   std::int64_t picks = 0;

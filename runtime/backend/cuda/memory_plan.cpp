@@ -1,5 +1,6 @@
 #include "runtime/backend/cuda/memory_plan.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "runtime/backend/cuda/kv_pages.hpp"
@@ -28,24 +29,33 @@ std::int64_t largest_that_fits(std::int64_t most, const Fits& fits) {
   return fitting;
 }
 
-OutOfDeviceMemory too_small(const Device& device, const MemoryPlan& plan, const KvPlan& kv_plan,
+std::int64_t reserve_of(const Device& device) { return device.memory_bytes / kReserveDivisor; }
+
+OutOfDeviceMemory too_small(const Device& device, std::int64_t gpus, const MemoryPlan& plan, const KvPlan& kv_plan,
                             std::int64_t tokens_that_fit) {
+  const std::string whose = gpus == 1 ? "the GPU's memory" : "the memory of each of " + std::to_string(gpus) + " GPUs";
+  const std::string larger = gpus == 1 ? "a larger GPU" : "a larger --tensor-parallel-size, or larger GPUs";
+  const std::string setting = kv_plan.setting + " " + std::to_string(tokens_that_fit) + ", ";
   return OutOfDeviceMemory(
-      "this needs " + gibibytes(plan.bytes()) + " of the GPU's memory, and the " + device.name + " has " +
+      "this needs " + gibibytes(plan.bytes()) + " of " + whose + ", and the " + device.name + " has " +
           gibibytes(device.free_bytes) + " free: weights take " + gibibytes(plan.weights_bytes) + ", the KV cache of " +
           std::to_string(kv_plan.least_tokens) + " tokens " + gibibytes(plan.cache_bytes) + ", the workspace " +
           gibibytes(plan.workspace_bytes) + ", and " + gibibytes(plan.reserve_bytes) + " are kept in reserve",
-      tokens_that_fit > 0 ? "Use " + kv_plan.setting + " " + std::to_string(tokens_that_fit) + ", or a larger GPU."
-                          : "Use a larger GPU.");
+      "Use " +
+          (tokens_that_fit == 0 ? ""
+           : gpus == 1          ? setting + "or "
+                                : setting) +
+          larger + ".");
 }
 
 }  // namespace
 
-MemoryPlan plan_memory(const Device& device, std::int64_t weights_bytes, const model::ModelConfig& config,
-                       const KvPlan& kv_plan) {
+MemoryPlan plan_memory(std::span<const GpuLoad> gpus, const model::ModelConfig& config, const KvPlan& kv_plan) {
+  const auto& [device, weights_bytes] = *std::ranges::min_element(
+      gpus, {}, [](const GpuLoad& gpu) { return gpu.device.free_bytes - gpu.weights_bytes - reserve_of(gpu.device); });
   MemoryPlan plan{.weights_bytes = weights_bytes,
-                  .workspace_bytes = Workspace::bytes(config),
-                  .reserve_bytes = device.memory_bytes / kReserveDivisor};
+                  .workspace_bytes = Workspace::bytes(config, std::ssize(gpus)),
+                  .reserve_bytes = reserve_of(device)};
   const std::int64_t left = device.free_bytes - plan.bytes();
   const auto cache_bytes = [&](std::int64_t tokens) { return bytes_of_pages(config, kv_plan.groups(config, tokens)); };
   const std::int64_t pages = largest_that_fits(pages_for(kv_plan.most_tokens), [&](std::int64_t candidate) {
@@ -54,7 +64,7 @@ MemoryPlan plan_memory(const Device& device, std::int64_t weights_bytes, const m
   const bool suffices = pages >= pages_for(kv_plan.least_tokens);
   plan.kv_groups = kv_plan.groups(config, suffices ? pages * kPageTokens : kv_plan.least_tokens);
   plan.cache_bytes = bytes_of_pages(config, plan.kv_groups);
-  if (!suffices) throw too_small(device, plan, kv_plan, pages * kPageTokens);
+  if (!suffices) throw too_small(device, std::ssize(gpus), plan, kv_plan, pages * kPageTokens);
   return plan;
 }
 

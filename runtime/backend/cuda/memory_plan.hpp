@@ -1,7 +1,8 @@
-// What takes how much of the GPU's memory, decided before anything is brought there.
+// What takes how much of a GPU's memory, decided before anything is brought there.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "runtime/backend/cuda/device.hpp"
@@ -21,9 +22,15 @@ struct MemoryPlan {
   std::int64_t bytes() const { return weights_bytes + workspace_bytes + reserve_bytes + cache_bytes; }
 };
 
-/// The KV cache gets what weights, workspace and reserve leave, from the plan's least to its most tokens. Throws
+/// A GPU, and the weights that it gets.
+struct GpuLoad {
+  Device device{};
+  std::int64_t weights_bytes = 0;
+};
+
+/// For each of several GPUs, or for one, of which the one with the least room decides; `config` is that of a shard. The
+/// KV cache gets what weights, workspace and reserve leave, from the plan's least to its most tokens. Throws
 /// OutOfDeviceMemory that says what is needed, what there is, and with which setting it would suffice.
-MemoryPlan plan_memory(const Device& device, std::int64_t weights_bytes, const model::ModelConfig& config,
-                       const KvPlan& kv_plan);
+MemoryPlan plan_memory(std::span<const GpuLoad> gpus, const model::ModelConfig& config, const KvPlan& kv_plan);
 
 }  // namespace gpuinfer::backend::cuda

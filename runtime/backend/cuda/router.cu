@@ -52,6 +52,7 @@ GPU_DEVICE void pick_experts(const Routing& step, std::int64_t token) {
     total += weight;
     if (ptx::lane_index() == 0) {
       step.picked[first + rank] = pick.expert;
+      step.rows[first + rank] = -1;
       step.weights[first + rank] = weight;
     }
   }
@@ -84,8 +85,9 @@ GPU_DEVICE int for_each_pick_of(const Routing& step, int expert, Visit visit) {
   return count;
 }
 
+// There is one block: nothing is won by room for another.
 // budget: 64 registers, 4096 shared bytes
-GPU_KERNEL(kThreads) route_kernel(const Routing step) {
+GPU_KERNEL_OF_BLOCKS(kThreads, 1) route_kernel(const Routing step) {
   ptx::wait_for_previous_launch();
   GPU_SHARED(int, counts, kMaximumExperts);
   const auto experts = static_cast<int>(step.experts);
@@ -95,7 +97,8 @@ GPU_KERNEL(kThreads) route_kernel(const Routing step) {
   for (int token = ptx::warp_index(); token < step.tokens; token += ptx::block_warps()) pick_experts(step, token);
   ptx::block_barrier();
   for (int expert = ptx::warp_index(); expert < experts; expert += ptx::block_warps()) {
-    const int count = for_each_pick_of(step, expert, [](int /*pick*/, int /*before*/) {});
+    const bool is_here = expert >= step.first_expert && expert < step.first_expert + step.own_experts;
+    const int count = is_here ? for_each_pick_of(step, expert, [](int /*pick*/, int /*before*/) {}) : 0;
     if (ptx::lane_index() == 0) counts[expert] = count;
   }
   ptx::block_barrier();
@@ -111,6 +114,7 @@ GPU_KERNEL(kThreads) route_kernel(const Routing step) {
       for (int tile = first_tile + ptx::lane_index(); tile < maximum; tile += ptx::kWarpLanes) step.tiles[tile] = {};
       break;
     }
+    if (counts[expert] == 0) continue;
     for_each_pick_of(step, expert, [&](int pick, int before) {
       step.rows[pick] = first_row + before;
       step.tokens_of_rows[first_row + before] = pick / static_cast<int>(step.picks);
@@ -118,7 +122,8 @@ GPU_KERNEL(kThreads) route_kernel(const Routing step) {
     for (int tile = ptx::lane_index(); tile < tiles_of(expert); tile += ptx::kWarpLanes) {
       const int begin = tile * tile_rows;
       const int left = counts[expert] - begin;
-      step.tiles[first_tile + tile] = {expert, first_row + begin, left < tile_rows ? left : tile_rows};
+      step.tiles[first_tile + tile] = {expert - static_cast<int>(step.first_expert), first_row + begin,
+                                       left < tile_rows ? left : tile_rows};
     }
   }
 }
@@ -126,7 +131,8 @@ GPU_KERNEL(kThreads) route_kernel(const Routing step) {
 }  // namespace
 
 void route(const Routing& step, Stream stream) {
-  if (step.experts > kMaximumExperts || step.picks > step.experts) {
+  if (step.experts > kMaximumExperts || step.picks > step.experts ||
+      step.first_expert + step.own_experts > step.experts) {
     throw std::invalid_argument("a router picks from at most 1024 experts, and not more than there are");
   }
   if (step.tokens == 0) return;

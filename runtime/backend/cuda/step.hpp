@@ -34,6 +34,7 @@ struct StepShape {
   std::vector<std::int64_t> tiles = {};   ///< of attention, in each KV group
   std::vector<std::int64_t> merges = {};  ///< likewise
   const std::byte* inputs = nullptr;      ///< where the step's inputs lie
+  std::size_t part = 0;                   ///< of the step, where it is recorded in parts
 
   auto operator<=>(const StepShape&) const = default;
 };

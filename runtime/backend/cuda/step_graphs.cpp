@@ -12,7 +12,7 @@ void StepGraphs::run(const StepShape& shape, Queue& queue, const std::function<v
   entry.last_use = ++uses_;
   if (is_new) {
     launches();
-    if (entries_.size() > kMostGraphs) forget_oldest();
+    if (entries_.size() > most_graphs_) forget_oldest();
     return;
   }
   if (!entry.graph) entry.graph = record(queue, launches);

@@ -18,6 +18,8 @@ class StepGraphs {
   /// More shapes than that push out the one that was not used for longest.
   static constexpr std::size_t kMostGraphs = 64;
 
+  explicit StepGraphs(std::size_t most_graphs = kMostGraphs) : most_graphs_(most_graphs) {}
+
   /// Does what `launches` launches into `queue`. Where the GPU cannot record, all steps are launched one by one, with a
   /// line in the log.
   void run(const StepShape& shape, Queue& queue, const std::function<void()>& launches);
@@ -31,6 +33,7 @@ class StepGraphs {
   void forget_oldest();
   Graph record(Queue& queue, const std::function<void()>& launches);
 
+  std::size_t most_graphs_;
   std::map<StepShape, Entry> entries_;
   std::int64_t uses_ = 0;
   bool can_record_ = true;

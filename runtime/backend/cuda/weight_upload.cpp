@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <numeric>
 #include <tuple>
 
@@ -14,26 +15,28 @@ namespace {
 constexpr std::size_t kStagingBytes = std::size_t{32} << 20;
 /// Of a run: enough of them for all threads, and each long enough for a copy across PCIe.
 constexpr std::size_t kRunBytes = std::size_t{512} << 10;
-/// What may lie unused between two rows of a run.
-constexpr std::ptrdiff_t kGapBytes = 4096;
 
-/// True where `next` goes on behind `bytes`.
-bool follows(std::span<const std::byte> bytes, std::span<const std::byte> next) {
+/// True where `next` goes on behind `bytes`, at most `gap_bytes` later.
+bool follows(std::span<const std::byte> bytes, std::span<const std::byte> next, std::ptrdiff_t gap_bytes) {
   const auto gap = next.data() - (bytes.data() + bytes.size());
-  return next.data() >= bytes.data() && gap <= kGapBytes;
+  return next.data() >= bytes.data() && gap <= gap_bytes;
 }
 
 std::span<const std::byte> join(std::span<const std::byte> bytes, std::span<const std::byte> next) {
   return {bytes.data(), std::max(bytes.data() + bytes.size(), next.data() + next.size())};
 }
 
+void wait(std::span<const WeightUpload::Target> targets) {
+  for (const WeightUpload::Target& target : targets) target.queue->wait();
+}
+
 /// Copies must not outlive the memory that they are made from, whatever is thrown meanwhile.
 class WaitAtEnd {
  public:
-  explicit WaitAtEnd(Queue& queue) : queue_(queue) {}
+  explicit WaitAtEnd(std::span<const WeightUpload::Target> targets) : targets_(targets) {}
   ~WaitAtEnd() {
     try {
-      queue_.wait();
+      wait(targets_);
     } catch (const Error&) {
       // What is thrown already says more.
     }
@@ -42,7 +45,7 @@ class WaitAtEnd {
   WaitAtEnd& operator=(const WaitAtEnd&) = delete;
 
  private:
-  Queue& queue_;
+  std::span<const WeightUpload::Target> targets_;
 };
 
 }  // namespace
@@ -55,7 +58,8 @@ std::vector<WeightUpload::Run> WeightUpload::runs(const model::Model& model) con
     for (std::int64_t row = 0; row < array.rows; ++row) {
       const std::span<const std::byte> source =
           array.source.bytes ? array.source.bytes(row) : std::span<const std::byte>{};
-      if (run.end > run.begin && run.end - run.begin < most_rows && follows(run.source, source)) {
+      if (run.end > run.begin && run.end - run.begin < most_rows &&
+          follows(run.source, source, array.source.gap_bytes)) {
         run.source = join(run.source, source);
       } else {
         if (run.end > run.begin) runs.push_back(run);
@@ -65,6 +69,11 @@ std::vector<WeightUpload::Run> WeightUpload::runs(const model::Model& model) con
       run.file_bytes += array.source.own_bytes > 0 ? array.source.own_bytes : std::ssize(source);
     }
     if (run.end > run.begin) runs.push_back(run);
+  }
+  // What several GPUs get is read once, and counted once.
+  std::map<const std::byte*, std::size_t> first_gpus;
+  for (Run& run : runs) {
+    if (first_gpus.try_emplace(run.source.data(), run.array->gpu).first->second != run.array->gpu) run.file_bytes = 0;
   }
   if (model.reader != nullptr) {
     for (Run& run : runs) {
@@ -82,17 +91,16 @@ std::vector<WeightUpload::Run> WeightUpload::runs(const model::Model& model) con
   return runs;
 }
 
-DeviceArray<std::byte> WeightUpload::upload(const model::Model& model, ThreadPool& pool, Queue& queue) const {
-  DeviceArray<std::byte> memory(bytes_);
-  std::size_t staging_bytes = std::min(bytes_, kStagingBytes);
+void WeightUpload::upload(const model::Model& model, ThreadPool& pool, std::span<const Target> targets) const {
+  std::size_t staging_bytes = std::min(std::accumulate(bytes_.begin(), bytes_.end(), std::size_t{0}), kStagingBytes);
   for (const Array& array : arrays_) {
-    if (array.place) array.place(memory.data() + array.offset);
+    if (array.place) array.place(targets[array.gpu].memory + array.offset);
     staging_bytes = std::max(staging_bytes, array.row_bytes);
   }
   const PinnedArray<std::byte> first(staging_bytes);
   const PinnedArray<std::byte> second(staging_bytes);
   std::array staging = {first.span(), second.span()};
-  const WaitAtEnd wait_at_end(queue);
+  const WaitAtEnd wait_at_end(targets);
 
   const std::vector<Run> all = runs(model);
   model.progress->total_bytes = std::accumulate(all.begin(), all.end(), std::int64_t{0},
@@ -121,21 +129,21 @@ DeviceArray<std::byte> WeightUpload::upload(const model::Model& model, ThreadPoo
       });
     });
     error.rethrow();
-    queue.wait();  // The other buffer has arrived.
+    wait(targets);  // The other buffer has arrived.
     for (auto run = begin; run != next;) {
       const std::span<std::byte> from = places[static_cast<std::size_t>(run - begin)];
-      const std::size_t to = run->offset();
+      const Target& target = targets[run->array->gpu];
+      std::byte* const to = target.memory + run->offset();
       std::size_t size = 0;
-      for (; run != next && run->offset() == to + size; ++run) {
+      for (; run != next && targets[run->array->gpu].memory + run->offset() == to + size; ++run) {
         size += run->bytes();
         model.progress->loaded_bytes += run->file_bytes;
       }
-      queue.upload(memory.data() + to, {from.data(), size});
+      target.queue->upload(to, {from.data(), size});
     }
     std::swap(staging[0], staging[1]);
   }
-  queue.wait();
-  return memory;
+  wait(targets);
 }
 
 }  // namespace gpuinfer::backend::cuda

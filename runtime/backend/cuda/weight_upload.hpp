@@ -1,5 +1,5 @@
-// Bringing a model's weights to the GPU: all arrays in one allocation, read and converted on the host's threads while
-// what is done is under way.
+// Bringing a model's weights to one GPU or several: all arrays of one in one allocation, read and converted on the
+// host's threads while what is done is under way.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,8 @@ struct RowSource {
   std::function<std::span<const std::byte>(std::int64_t row)> bytes;
   /// Of these, those that no other row needs; 0: all.
   std::int64_t own_bytes = 0;
+  /// How much may lie between those of two rows that are read together, because other GPUs need it or it is little.
+  std::ptrdiff_t gap_bytes = 4096;
 };
 
 /// Bytes where they were read to: those that `source` shows at p are at p + offset.
@@ -36,10 +38,19 @@ class ShiftedBytes {
   std::ptrdiff_t offset_;
 };
 
-/// First every array is announced, so that bytes() is known before any is read; then upload() brings them, in the order
-/// in which they lie in the model's files.
+/// First every array is announced, those of one GPU after those of the other, so that bytes() is known before any is
+/// read; then upload() brings them, in the order in which they lie in the model's files.
 class WeightUpload {
  public:
+  /// Where the arrays of a GPU go.
+  struct Target {
+    std::byte* memory = nullptr;  ///< bytes() of it
+    Queue* queue = nullptr;
+  };
+
+  /// What is announced from now on is for the next GPU.
+  void begin_next_gpu() { bytes_.push_back(0); }
+
   /// Fills `out`, rows [begin, end) of the array, with what is made of the tensors that it shifts. On any thread.
   template <typename T>
   using Fill = std::function<void(std::int64_t begin, std::int64_t end, std::span<T> out, const ShiftedBytes& shifted)>;
@@ -47,7 +58,7 @@ class WeightUpload {
   /// `place` will point to `rows` rows of `columns` elements on the GPU. It is kept until upload().
   template <typename T>
   void add(const T*& place, std::int64_t rows, std::int64_t columns, RowSource source, Fill<T> fill) {
-    bytes_ = (bytes_ + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_.back() = (bytes_.back() + kAlignment - 1) / kAlignment * kAlignment;
     add_behind<T>(rows, columns, std::move(source), std::move(fill));
     arrays_.back().place = [&place](const std::byte* address) { place = reinterpret_cast<const T*>(address); };
   }
@@ -60,25 +71,28 @@ class WeightUpload {
                                                const ShiftedBytes& shifted) {
       fill(begin, end, {reinterpret_cast<T*>(out.data()), out.size() / sizeof(T)}, shifted);
     };
-    arrays_.push_back({.rows = rows,
+    arrays_.push_back({.gpu = bytes_.size() - 1,
+                       .rows = rows,
                        .row_bytes = row_bytes,
-                       .offset = bytes_,
+                       .offset = bytes_.back(),
                        .source = std::move(source),
                        .fill = std::move(fill_bytes),
                        .place = {}});
-    bytes_ += static_cast<std::size_t>(rows) * row_bytes;
+    bytes_.back() += static_cast<std::size_t>(rows) * row_bytes;
   }
 
-  std::size_t bytes() const { return bytes_; }
+  /// That the arrays of the last GPU take.
+  std::size_t bytes() const { return bytes_.back(); }
 
-  /// The memory that the places point into. Tells model.progress. Throws OutOfDeviceMemory, what a fill throws, and
-  /// Error where a file cannot be read.
-  DeviceArray<std::byte> upload(const model::Model& model, ThreadPool& pool, Queue& queue) const;
+  /// Fills the memory of each GPU, which the places point into afterwards. Tells model.progress. Throws what a fill
+  /// throws, and Error where a file cannot be read.
+  void upload(const model::Model& model, ThreadPool& pool, std::span<const Target> targets) const;
 
  private:
   static constexpr std::size_t kAlignment = 256;
 
   struct Array {
+    std::size_t gpu;
     std::int64_t rows;
     std::size_t row_bytes;
     std::size_t offset;
@@ -103,7 +117,7 @@ class WeightUpload {
   std::vector<Run> runs(const model::Model& model) const;
 
   std::vector<Array> arrays_;
-  std::size_t bytes_ = 0;
+  std::vector<std::size_t> bytes_ = {0};  ///< of each GPU
 };
 
 }  // namespace gpuinfer::backend::cuda

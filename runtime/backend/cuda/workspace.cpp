@@ -6,7 +6,7 @@ namespace gpuinfer::backend::cuda {
 
 /// Calls visit(array, elements) for each.
 template <typename Visit>
-void Workspace::for_each_array(const model::ModelConfig& config, const Visit& visit) {
+void Workspace::for_each_array(const model::ModelConfig& config, std::int64_t ranks, const Visit& visit) {
   const std::int64_t picks = kStepTokens * config.num_experts_per_tok;
   const std::int64_t mlp_rows = std::max(kStepTokens, picks);
   visit(hidden, kStepTokens * config.hidden_size);
@@ -26,6 +26,8 @@ void Workspace::for_each_array(const model::ModelConfig& config, const Visit& vi
   sines.resize(config.ropes.size());
   for (DeviceArray<float>& array : cosines) visit(array, kStepTokens * config.head_dim / 2);
   for (DeviceArray<float>& array : sines) visit(array, kStepTokens * config.head_dim / 2);
+  visit(branches, ranks == 1 ? 0 : ranks * kStepTokens * config.hidden_size);
+  visit(logits_part, ranks == 1 ? 0 : kLogitsRows * (config.vocab_size / ranks));
   visit(scores, kStepTokens * config.num_experts);
   visit(picked, picks);
   visit(pick_weights, picks);
@@ -35,15 +37,15 @@ void Workspace::for_each_array(const model::ModelConfig& config, const Visit& vi
   visit(expert_results, picks * config.hidden_size);
 }
 
-Workspace::Workspace(const model::ModelConfig& config) {
-  for_each_array(config, [](auto& array, std::int64_t elements) {
+Workspace::Workspace(const model::ModelConfig& config, std::int64_t ranks) {
+  for_each_array(config, ranks, [](auto& array, std::int64_t elements) {
     array = std::remove_reference_t<decltype(array)>(static_cast<std::size_t>(elements));
   });
 }
 
-std::int64_t Workspace::bytes(const model::ModelConfig& config) {
+std::int64_t Workspace::bytes(const model::ModelConfig& config, std::int64_t ranks) {
   std::int64_t bytes = 0;
-  Workspace().for_each_array(config, [&]<typename T>(const DeviceArray<T>&, std::int64_t elements) {
+  Workspace().for_each_array(config, ranks, [&]<typename T>(const DeviceArray<T>&, std::int64_t elements) {
     bytes += elements * std::int64_t{sizeof(T)};
   });
   return bytes;

@@ -22,11 +22,11 @@ inline constexpr std::int64_t kPartials = 1024;
 
 /// Room for kStepTokens tokens; a token's row has as many columns as the comment says.
 struct Workspace {
-  /// Throws OutOfDeviceMemory.
-  explicit Workspace(const model::ModelConfig& config);
+  /// Of one of `ranks` GPUs, for its shard's config. Throws OutOfDeviceMemory.
+  Workspace(const model::ModelConfig& config, std::int64_t ranks);
 
   /// Bytes that it takes.
-  static std::int64_t bytes(const model::ModelConfig& config);
+  static std::int64_t bytes(const model::ModelConfig& config, std::int64_t ranks);
 
   DeviceArray<float> hidden;         ///< hidden_size: the residual stream
   DeviceArray<float> branch;         ///< hidden_size: what attention or the MLP adds to it
@@ -44,6 +44,10 @@ struct Workspace {
   std::vector<DeviceArray<float>> cosines;  ///< of each RoPE: head_dim / 2
   std::vector<DeviceArray<float>> sines;
 
+  // Where there are several GPUs.
+  DeviceArray<float> branches;     ///< hidden_size for each rank: what each adds
+  DeviceArray<float> logits_part;  ///< the rank's part of vocab_size, for kLogitsRows tokens
+
   // Of mixtures.
   DeviceArray<float> scores;  ///< num_experts
   DeviceArray<std::int32_t> picked;
@@ -57,7 +61,7 @@ struct Workspace {
   Workspace() = default;
 
   template <typename Visit>
-  void for_each_array(const model::ModelConfig& config, const Visit& visit);
+  void for_each_array(const model::ModelConfig& config, std::int64_t ranks, const Visit& visit);
 };
 
 }  // namespace gpuinfer::backend::cuda

@@ -26,6 +26,16 @@ TEST_CASE("a backend is chosen by its name") {
   CHECK_THROWS_AS(make_cpu_backend(*model, make_kv_groups(model->config, std::int64_t{1} << 60), 1), Error);
 }
 
+TEST_CASE("several GPUs are never replaced by the CPU") {
+  const auto model = load_fixture("llama").model;
+  for (const char* name : {"cpu", "reference"}) {
+    CHECK_THROWS_WITH(make_backend(name, model, KvPlan::of_pages(4), 1, 2),
+                      Catch::Contains("--tensor-parallel-size 2 is for GPUs"));
+  }
+  // The model's two key/value heads, or no GPU, or a build without CUDA: never the CPU instead.
+  CHECK_THROWS_AS(make_backend("auto", model, KvPlan::of_pages(4), 1, 4), Error);
+}
+
 TEST_CASE("a batch that does not fit is refused before anything is computed") {
   const auto model = load_fixture("llama").model;
   for (const char* name : {"reference", "cpu"}) {

@@ -44,8 +44,9 @@ class FaultyBackend final : public backend::Backend {
   std::int64_t hidden_size() const override { return backend_->hidden_size(); }
   std::int64_t max_position_embeddings() const override { return backend_->max_position_embeddings(); }
   const std::vector<backend::KvGroup>& kv_groups() const override { return backend_->kv_groups(); }
-  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden) override {
-    backend_->forward(batch, logits, hidden);
+  void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+               std::span<backend::SampledToken> sampled) override {
+    backend_->forward(batch, logits, hidden, sampled);
     fault_(batch, logits);
   }
 

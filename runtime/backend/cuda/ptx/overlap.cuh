@@ -9,8 +9,8 @@ namespace gpuinfer::backend::cuda::ptx {
 #ifdef __CUDACC__
 
 /// Goes on when the kernel before this one has ended (and so all before that, for which it waited here too) and what it
-/// wrote can be read; then lets the next kernel's blocks come this far, where there is room for them. Every kernel calls
-/// it in each of its threads before anything but prefetch_line().
+/// wrote can be read; then lets the next kernel's blocks come this far, where there is room for them. Every kernel
+/// calls it in each of its threads before anything but prefetch_line().
 GPU_DEVICE void wait_for_previous_launch() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");

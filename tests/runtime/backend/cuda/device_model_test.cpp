@@ -39,8 +39,10 @@ struct Copy {
 std::vector<std::byte> bring(const model::Model& model) {
   ThreadPool pool(2);
   Queue queue;
-  const DeviceModel device = upload_model(model, pool, queue);
-  return {device.memory.data(), device.memory.data() + device.memory.size()};
+  const Shard whole = make_shard(model, 0, 1);
+  const std::vector<DeviceModel> devices = upload_shards({&whole, 1}, pool, {&queue, 1});
+  const DeviceArray<std::byte>& memory = devices.front().memory;
+  return {memory.data(), memory.data() + memory.size()};
 }
 
 /// Reads `model` through a ring of `chunks` pages.
@@ -62,6 +64,46 @@ TEST_CASE("weights that are streamed are the same on the GPU as weights that are
           model::Model model = copy.load(model::Reading::kStreamed);
           shrink_ring(model, chunks);
           CHECK(bring(model) == expected);
+        }
+      }
+    }
+  }
+}
+
+/// What lies on each of two GPUs, one behind the other.
+std::vector<std::byte> bring_to_two(const model::Model& model) {
+  const std::vector<Shard> shards = {make_shard(model, 0, 2), make_shard(model, 1, 2)};
+  ThreadPool pool(2);
+  std::vector<Queue> queues(2);
+  const std::vector<DeviceModel> devices = upload_shards(shards, pool, queues);
+  std::vector<std::byte> bytes;
+  for (int gpu = 0; gpu < 2; ++gpu) {
+    use_device(gpu);
+    const DeviceArray<std::byte>& memory = devices[static_cast<std::size_t>(gpu)].memory;
+    bytes.insert(bytes.end(), memory.data(), memory.data() + memory.size());
+  }
+  use_device(0);
+  return bytes;
+}
+
+TEST_CASE("several GPUs get their shards while the files are read once") {
+  for (const std::string& name : kModels) {
+    for (const model::Layout layout : {model::Layout::kHuggingFace, model::Layout::kGguf}) {
+      DYNAMIC_SECTION(name << (layout == model::Layout::kGguf ? " from GGUF" : " from safetensors")) {
+        const Copy copy(name, layout);
+        const std::vector<std::byte> expected = bring_to_two(copy.load(model::Reading::kWhole));
+        const model::Model one = copy.load(model::Reading::kStreamed);
+        bring(one);
+        for (const std::size_t chunks : {2, 16, 4096}) {
+          model::Model model = copy.load(model::Reading::kStreamed);
+          shrink_ring(model, chunks);
+          model.progress->read_bytes = 0;
+          CHECK(bring_to_two(model) == expected);
+          CHECK(model.progress->loaded_bytes == model.progress->total_bytes);
+          CHECK(model.progress->total_bytes >= one.progress->total_bytes * 99 / 100);
+          CHECK(model.progress->total_bytes <= one.progress->total_bytes * 101 / 100);
+          const auto file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(copy.weights));
+          if (chunks == 4096) CHECK(model.progress->read_bytes <= file_bytes);
         }
       }
     }

@@ -36,6 +36,22 @@ TEST_CASE("a GPU is described") {
   CHECK(device.free_bytes == 4 << 20);
 }
 
+TEST_CASE("each of several GPUs has its memory, and only those that are there can be used") {
+  const ChangedGpu changed({.devices = 2, .memory = 5 << 20});
+  CHECK(count_devices() == 2);
+  use_device(1);
+  const DeviceArray<std::byte> taken(1 << 20);
+  CHECK(open_device(0).free_bytes == 5 << 20);
+  CHECK(open_device(1).free_bytes == 4 << 20);
+  CHECK_THROWS_WITH(open_device(2), Catch::Contains("fails to start"));
+  use_device(0);
+  Queue queue;
+  CHECK(queue.is_done());
+  set_fake_gpu({.start_error = 700});
+  CHECK_THROWS_WITH(queue.is_done(), Catch::Contains("compute: an illegal memory access"));
+  CHECK_THROWS_AS(count_devices(), NoDevice);
+}
+
 TEST_CASE("each reason why there is no GPU has its message") {
   CHECK(why_no_device({}) == "there is one");
   CHECK(why_no_device({.driver = 0}) == "there is no NVIDIA driver (libcuda.so.1) | ");

@@ -22,6 +22,9 @@ struct Case {
   std::int64_t tile_rows;
   bool softmax_over_picked = true;
   std::vector<float> scores{};
+  /// Where other GPUs have the other experts.
+  std::int64_t first_expert = 0;
+  std::int64_t own_experts = experts;
 };
 
 struct Result {
@@ -45,6 +48,8 @@ Result run(const Case& test) {
                .tokens = test.tokens,
                .experts = test.experts,
                .picks = test.picks,
+               .first_expert = test.first_expert,
+               .own_experts = test.own_experts,
                .tile_rows = test.tile_rows,
                .softmax_over_picked = test.softmax_over_picked};
   simt::Output<ExpertTile> tiles(static_cast<std::size_t>(step.maximum_tiles()));
@@ -126,6 +131,47 @@ TEST_CASE("the best experts are picked, the first of equals, and rows sorted by 
   check({.tokens = 33, .experts = 4, .picks = 4, .tile_rows = 32});
 }
 
+TEST_CASE("of experts that several GPUs share each gets the rows of its own, numbered from its first") {
+  Case test{.tokens = 20, .experts = 12, .picks = 3, .tile_rows = 8};
+  test.scores = simt::RandomValues(9).floats(test.tokens * test.experts);
+  const Result whole = run(test);
+  test.own_experts = 4;
+  std::vector<std::int32_t> rows(whole.rows.size(), -1);
+  std::int32_t rows_before = 0;
+  for (test.first_expert = 0; test.first_expert < test.experts; test.first_expert += test.own_experts) {
+    simt::under_schedules([&] {
+      const Result part = run(test);
+      CHECK(part.picked == whole.picked);
+      CHECK(part.weights == whole.weights);
+      std::int32_t count = 0;
+      for (std::size_t pick = 0; pick < rows.size(); ++pick) {
+        const std::int64_t expert = part.picked[pick] - test.first_expert;
+        if (expert < 0 || expert >= test.own_experts) {
+          CHECK(part.rows[pick] == -1);
+          continue;
+        }
+        CHECK(part.rows[pick] == whole.rows[pick] - rows_before);
+        CHECK(part.tokens_of_rows[static_cast<std::size_t>(part.rows[pick])] == static_cast<std::int32_t>(pick) / 3);
+        rows[pick] = ++count;
+      }
+      std::int32_t covered = 0;
+      for (const ExpertTile& tile : part.tiles) {
+        if (tile.rows == 0) continue;
+        CHECK(tile.first_row == covered);
+        const auto pick = static_cast<std::size_t>(std::ranges::find(part.rows, covered) - part.rows.begin());
+        CHECK(tile.expert == part.picked[pick] - test.first_expert);
+        covered += tile.rows;
+      }
+      CHECK(covered == count);
+    });
+    rows_before += static_cast<std::int32_t>(std::ranges::count_if(whole.picked, [&](std::int32_t expert) {
+      return expert >= test.first_expert && expert < test.first_expert + test.own_experts;
+    }));
+  }
+  CHECK(rows_before == std::ssize(whole.picked));
+  CHECK(std::ranges::find(rows, -1) == rows.end());
+}
+
 TEST_CASE("a token's picks and weights are the same bits alone and in a batch") {
   Case batch{.tokens = 5, .experts = 32, .picks = 4, .tile_rows = 8};
   batch.scores = simt::RandomValues(8).floats(5 * 32);
@@ -145,6 +191,9 @@ TEST_CASE("scores that are no numbers are picked last, and never lead out of bou
 TEST_CASE("more experts than there is room for, and more picks than experts, are refused") {
   CHECK_THROWS_AS(route({.tokens = 1, .experts = 1025, .picks = 4, .tile_rows = 8}, nullptr), std::invalid_argument);
   CHECK_THROWS_AS(route({.tokens = 1, .experts = 3, .picks = 4, .tile_rows = 8}, nullptr), std::invalid_argument);
+  CHECK_THROWS_AS(
+      route({.tokens = 1, .experts = 8, .picks = 4, .first_expert = 6, .own_experts = 4, .tile_rows = 8}, nullptr),
+      std::invalid_argument);
 }
 
 TEST_CASE("there are at most as many tiles as experts, and one more for every full tile") {

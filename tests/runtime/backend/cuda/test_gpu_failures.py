@@ -160,6 +160,50 @@ def test_a_gpu_with_little_memory_names_the_context_that_fits(tmp_path):
         assert server.wait_for_log("ready")["kv_cache_tokens"] == longest
 
 
+def two_gpus(settings="", nccl="", library=BIN / "fake_nccl"):
+    return dict(os.environ, GPUINFER_FAKE_GPU=f"devices=2 {settings}", GPUINFER_FAKE_NCCL=nccl, LD_LIBRARY_PATH=str(library))
+
+
+def test_two_gpus_serve(tmp_path):
+    with running(tmp_path, two_gpus(), "fake_gpu_server", ["--tensor-parallel-size", "2"]) as server:
+        assert server.wait_for_log("ready")["backend"] == "cuda (2 × fake GPU)"
+        assert server.complete()[0] == 200
+
+
+@pytest.mark.parametrize("environment, size, words", [
+    (two_gpus(), 4, "4 GPUs cannot share the model's 2 key/value heads evenly"),
+    (fake_gpu("devices=1"), 2, "--tensor-parallel-size 2 needs as many GPUs, and this process sees 1"),
+    (two_gpus(library=BIN), 2, "more than one GPU needs NVIDIA's NCCL: libnccl.so.2"),
+    (two_gpus(library=BIN / "fake_driver"), 2, "Put libnccl.so.2 for CUDA 13"),
+    (two_gpus(nccl="init=2"), 2, "NCCL fails to bring the GPUs together: unhandled system error"),
+    (two_gpus("memory=100000"), 2, "of the memory of each of 2 GPUs, and the fake GPU has 0.00 GiB free"),
+])
+def test_gpus_that_cannot_work_together_end_the_program(environment, size, words):
+    for backend in ("auto", "cuda"):
+        result = subprocess.run(command("fake_gpu_server", "--backend", backend, "--tensor-parallel-size", str(size)), env=environment,
+                                capture_output=True, text=True, check=False)
+        assert result.returncode == 1 and words in result.stderr
+
+
+def test_the_cpu_is_not_several_gpus():
+    result = subprocess.run(command("fake_gpu_server", "--backend", "cpu", "--tensor-parallel-size", "2"), env=two_gpus(), capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 1 and "--tensor-parallel-size 2 is for GPUs, and the backend is cpu" in result.stderr
+
+
+@pytest.mark.parametrize("environment, words", [
+    (two_gpus(nccl="gathers=12"), "NCCL fails to gather: internal error"),
+    (two_gpus("launches_until_fault=200"), "an illegal memory access"),
+])
+def test_when_gpus_stop_working_together_the_server_is_broken(tmp_path, environment, words):
+    with running(tmp_path, environment, "fake_gpu_server", ["--tensor-parallel-size", "2"]) as server:
+        while server.complete()[0] == 200:
+            pass
+        server.wait_for_log("the model cannot be computed")
+        status, body = server.request("/health")
+        assert status == 503 and words in body["error"]
+
+
 def test_after_a_fault_in_a_kernel_the_server_is_broken_for_good(tmp_path):
     with running(tmp_path, fake_gpu("launches_until_fault=200"), "fake_gpu_server") as server:
         while server.complete()[0] == 200:

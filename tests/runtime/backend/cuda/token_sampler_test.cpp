@@ -35,7 +35,7 @@ std::vector<SampledToken> sample_all(TokenSampler& sampler, const Workspace& wor
 }
 
 TEST_CASE("rows that ask get their tokens, in their order, wherever they are") {
-  const Workspace work(config());
+  const Workspace work(config(), 1);
   TokenSampler sampler;
   const std::vector<std::uint32_t> only_even = {0x55555555, 0x5};
   const LogitEdit edits[] = {{.token = 2, .bias = 50}, {.token = 3, .bias = 100, .forbidden = true}};
@@ -66,7 +66,7 @@ TEST_CASE("rows that ask get their tokens, in their order, wherever they are") {
 }
 
 TEST_CASE("what decides among the tokens reaches the GPU") {
-  const Workspace work(config());
+  const Workspace work(config(), 1);
   TokenSampler sampler;
   const std::vector<float> logits = simt::RandomValues(2).floats(kVocab, 0, 2);
   engine::Sampler on_host;

@@ -16,7 +16,7 @@ namespace {
 struct Runtime {
   std::mutex mutex;
   FakeGpu gpu = fake_gpu(settings_of(kFakeGpuVariable));
-  std::map<void*, std::vector<std::byte>> device_memory;
+  std::map<int, std::map<void*, std::vector<std::byte>>> device_memory;  ///< of each GPU
   std::map<void*, std::vector<std::byte>> pinned_memory;
   cudaError_t last_error = cudaSuccess;
   /// After a fault in a kernel: what every call answers from then on.
@@ -24,6 +24,9 @@ struct Runtime {
   /// Launches since the recording began; nothing: none is under way.
   std::optional<std::int64_t> recorded;
 };
+
+/// Of the thread.
+thread_local int current_device = 0;
 
 Runtime& runtime() {
   static Runtime one;
@@ -44,6 +47,9 @@ cudaError_t state_of_gpu() {
   return runtime().fault;
 }
 
+/// A stream is the number of its GPU, counted from one.
+cudaStream_t stream_of_current_device() { return reinterpret_cast<cudaStream_t>(std::int64_t{1} + current_device); }
+
 std::int64_t bytes_of(const std::map<void*, std::vector<std::byte>>& memory) {
   std::int64_t bytes = 0;
   for (const auto& [address, block] : memory) bytes += static_cast<std::int64_t>(block.size());
@@ -63,9 +69,10 @@ cudaError_t copy(void* to, const void* from, std::size_t bytes) {
   return cudaSuccess;
 }
 
-cudaError_t launch() {
+cudaError_t launch(cudaStream_t stream) {
   Runtime& all = runtime();
   if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
+  if (stream != stream_of_current_device()) return note(cudaErrorInvalidResourceHandle);
   if (all.gpu.launch_error != cudaSuccess) return note(static_cast<cudaError_t>(all.gpu.launch_error));
   if (all.recorded) {
     ++*all.recorded;
@@ -105,11 +112,14 @@ void set_fake_gpu(const FakeGpu& gpu) {
 
 std::int64_t allocated_bytes() {
   const std::lock_guard lock(runtime().mutex);
-  return bytes_of(runtime().device_memory);
+  std::int64_t bytes = 0;
+  for (const auto& [device, memory] : runtime().device_memory) bytes += bytes_of(memory);
+  return bytes;
 }
 
 }  // namespace gpuinfer::fakes
 
+using gpuinfer::fakes::current_device;
 using gpuinfer::fakes::note;
 using gpuinfer::fakes::runtime;
 using gpuinfer::fakes::state_of_gpu;
@@ -129,7 +139,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaGetDevice(int* device) {
   const std::lock_guard lock(runtime().mutex);
-  *device = 0;
+  *device = current_device;
   return note(state_of_gpu());
 }
 
@@ -140,8 +150,10 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   return note(state_of_gpu());
 }
 
-cudaError_t cudaSetDevice(int) {
+cudaError_t cudaSetDevice(int device) {
   const std::lock_guard lock(runtime().mutex);
+  if (device >= runtime().gpu.devices) return note(cudaErrorInvalidDevice);
+  current_device = device;
   return note(state_of_gpu());
 }
 
@@ -158,7 +170,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* all_bytes) {
   const std::lock_guard lock(runtime().mutex);
   *all_bytes = static_cast<std::size_t>(runtime().gpu.memory);
-  *free_bytes = *all_bytes - static_cast<std::size_t>(gpuinfer::fakes::bytes_of(runtime().device_memory));
+  *free_bytes =
+      *all_bytes - static_cast<std::size_t>(gpuinfer::fakes::bytes_of(runtime().device_memory[current_device]));
   return note(state_of_gpu());
 }
 
@@ -166,16 +179,17 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   const std::lock_guard lock(runtime().mutex);
   if (const cudaError_t error = note(state_of_gpu()); error != cudaSuccess) return error;
   const auto wanted = static_cast<std::int64_t>(bytes);
+  auto& allocated = runtime().device_memory[current_device];
   if (wanted > runtime().gpu.largest_allocation ||
-      gpuinfer::fakes::bytes_of(runtime().device_memory) + wanted > runtime().gpu.memory) {
+      gpuinfer::fakes::bytes_of(allocated) + wanted > runtime().gpu.memory) {
     return note(cudaErrorMemoryAllocation);
   }
-  return gpuinfer::fakes::allocate(runtime().device_memory, memory, bytes);
+  return gpuinfer::fakes::allocate(allocated, memory, bytes);
 }
 
 cudaError_t cudaFree(void* memory) {
   const std::lock_guard lock(runtime().mutex);
-  runtime().device_memory.erase(memory);
+  for (auto& [device, allocated] : runtime().device_memory) allocated.erase(memory);
   return note(state_of_gpu());
 }
 
@@ -194,11 +208,16 @@ cudaError_t cudaFreeHost(void* memory) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const std::lock_guard lock(runtime().mutex);
-  *stream = nullptr;
+  *stream = gpuinfer::fakes::stream_of_current_device();
   return note(state_of_gpu());
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+
+cudaError_t cudaStreamQuery(cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return note(state_of_gpu());
+}
 
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
   const std::lock_guard lock(runtime().mutex);
@@ -248,10 +267,10 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return note(state_of_gpu());
 }
 
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   const std::lock_guard lock(runtime().mutex);
   for (auto left = reinterpret_cast<std::int64_t>(executable); left > 0; --left) {
-    if (const cudaError_t error = gpuinfer::fakes::launch(); error != cudaSuccess) return error;
+    if (const cudaError_t error = gpuinfer::fakes::launch(stream); error != cudaSuccess) return error;
   }
   return note(state_of_gpu());
 }
@@ -285,6 +304,6 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, v
   const std::lock_guard lock(runtime().mutex);
   // A GPU without programmatic dependent launch refuses to be asked for it.
   if (config->numAttrs > 0 && runtime().gpu.capability < 90) return note(cudaErrorNotSupported);
-  return gpuinfer::fakes::launch();
+  return gpuinfer::fakes::launch(config->stream);
 }
 }

@@ -8,7 +8,7 @@
 
 namespace gpuinfer::fakes {
 
-/// What the GPU is, and from when on it fails.
+/// What the GPUs are, all alike, and from when on they fail.
 struct FakeGpu {
   std::int64_t devices = 1;
   std::int64_t driver = 13000;   ///< 0: there is none

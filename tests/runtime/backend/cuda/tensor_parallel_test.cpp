@@ -191,7 +191,7 @@ TEST_CASE("after one of several GPUs has failed no step is computed any more") {
   const std::vector<TokenId> ids = some_tokens(fixture);
   const auto run = [&] { Sequence(kPages / 2).run(*backend, std::span(ids).first(2), 2); };
   CHECK_NOTHROW(run());
-  simt::gpu().waits_until_fault = 1;  // The second GPU's.
+  simt::gpu().waits_until_fault = 2 + 1;  // The second GPU's, behind those that a step begins with.
   CHECK_THROWS_WITH(run(), Catch::Contains("illegal memory access"));
   simt::gpu() = {};
   CHECK_THROWS_WITH(run(), Catch::Contains("illegal memory access"));

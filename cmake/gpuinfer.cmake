@@ -58,15 +58,19 @@ function(gpuinfer_program NAME)
   endif()
 endfunction()
 
-# gpuinfer_test(NAME SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
-# The program runs in the source folder tests/, so test data is found as "policies/testdata/x.yaml".
+# gpuinfer_test(NAME [ALONE] SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
+# The program runs in the source folder tests/, so test data is found as "policies/testdata/x.yaml". ALONE: it waits for
+# clients and timers, so ctest runs nothing beside it.
 function(gpuinfer_test NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME}_test ${ARG_SOURCES})
   target_link_libraries(${NAME}_test PRIVATE ${ARG_LIBS} gpuinfer_test_main gpuinfer_options)
   target_compile_options(${NAME}_test PRIVATE ${GPUINFER_TEST_OPTIONS})
   target_precompile_headers(${NAME}_test REUSE_FROM gpuinfer_test_precompiled)
   add_test(NAME ${NAME} COMMAND ${NAME}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
+  if(ARG_ALONE)
+    set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON)
+  endif()
 endfunction()
 
 # gpuinfer_embed(LIBRARY NAMESPACE name FILES a b ...): the files' contents as `const std::string_view` constants in

@@ -36,7 +36,7 @@ def count_catch2(log):
     count = Count()
     for cases in re.findall(r"All tests passed \(.* in (\d+) test cases?\)", log):
         count.passed += int(cases)
-    for line in re.findall(r"^test cases:.*$", log, re.MULTILINE):
+    for line in re.findall(r"^(?:\d+: )?test cases:.*$", log, re.MULTILINE):
         for number, outcome in re.findall(r"(\d+) (passed|failed|skipped)", line):
             setattr(count, outcome, getattr(count, outcome) + int(number))
     return count
@@ -57,7 +57,7 @@ def count_one(log):
 
 
 def ctest(preset, *options):
-    return ["ctest", "--preset", preset, "--verbose", "--output-log", "/dev/null", *options]
+    return ["ctest", "--preset", preset, "--parallel", str(os.cpu_count()), "--verbose", "--output-log", "/dev/null", *options]
 
 
 def pytest(*paths):

@@ -384,20 +384,21 @@ void Engine::begin(const Step& step, StepUnderway& underway) {
   for (const ScheduledSlice& slice : step.slices) kv_.advance(*slice.sequence, slice.tokens);
 }
 
-Engine::Part Engine::describe(Request& request, const ScheduledSlice& slice) const {
+Engine::Part Engine::describe(const Request& request, const ScheduledSlice& slice) const {
   const Sequence& sequence = request.sequence;
   const bool wants_token = slice.reaches_end() && !request.wanted.embedding;
   const bool samples = wants_token && backend_->samples();
   // A sequence that was preempted comes to the same tokens again.
   const std::int64_t last_seen = std::max(sequence.computed, request.prompt_logprobs_given);
-  const bool looks_at_prompt = request.wanted.prompt_logprobs && last_seen + 1 < request.prompt_tokens;
+  const bool looks_at_prompt =
+      request.wanted.prompt_logprobs && !request.wanted.embedding && last_seen + 1 < request.prompt_tokens;
   const bool looks_at_row = wants_token && (!samples || request.wanted.logprobs.value_or(0) > 0);
+  backend::Logits logits = looks_at_row ? backend::Logits::kLast : backend::Logits::kNone;
+  if (looks_at_prompt) logits = backend::Logits::kAll;
   return {.request = sequence.id,
           .position = sequence.computed,
           .tokens = slice.tokens,
-          .logits = looks_at_prompt && !request.wanted.embedding ? backend::Logits::kAll
-                    : looks_at_row                               ? backend::Logits::kLast
-                                                                 : backend::Logits::kNone,
+          .logits = logits,
           .hidden = request.wanted.embedding.has_value(),
           .wants_token = wants_token,
           .samples = samples,

@@ -172,7 +172,7 @@ class Engine {
   bool has_steps_underway() const { return finished_ != begun_; }
   void start(const Step& step, StepReport& report);
   void begin(const Step& step, StepUnderway& underway);
-  Part describe(Request& request, const ScheduledSlice& slice) const;
+  Part describe(const Request& request, const ScheduledSlice& slice) const;
   void try_backend();
   void note_failure(const std::string& failure);
   void emit(StepUnderway& step);

@@ -69,6 +69,7 @@ void Rank::embed_tokens() {
   embed({.table = model_.embedding,
          .scale = config_.embedding_scale,
          .ids = step_.ids,
+         .chosen = work_.sampled.data(),
          .hidden = work_.hidden.data(),
          .tokens = step_.tokens,
          .hidden_size = config_.hidden_size},

@@ -40,7 +40,7 @@ struct Workspace {
   DeviceArray<Bfloat16> activated;          ///< intermediate_size for each
   DeviceArray<Bfloat16> selected;           ///< hidden_size: of tokens whose logits are wanted
   DeviceArray<float> logits;                ///< vocab_size, for kLogitsRows tokens
-  DeviceArray<SampledToken> sampled;        ///< one
+  DeviceArray<SampledToken> sampled;        ///< one; the next step finds them there
   std::vector<DeviceArray<float>> cosines;  ///< of each RoPE: head_dim / 2
   std::vector<DeviceArray<float>> sines;
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <string>
 
 #include "base/error.hpp"
@@ -33,7 +34,12 @@ Error missing(const std::string& why) {
                "it or where LD_LIBRARY_PATH says; see docs/cuda.md.");
 }
 
+/// NCCL 2.22 and newer connect GPUs, and allocate the buffers between them, when they first gather something: after
+/// the memory plan has given away what is free. This makes ncclCommInitAll() do it (NCCL: environment variables).
+void connect_at_once() { setenv("NCCL_RUNTIME_CONNECT", "0", 0); }
+
 Nccl load() {
+  connect_at_once();
   void* const library = dlopen(kLibrary, RTLD_NOW);
   if (library == nullptr) throw missing(dlerror());
   const auto find = [&]<typename Function>(Function*& function, const char* name) {

@@ -36,13 +36,14 @@ inline constexpr std::int64_t kMaximumGridYZ = 0xFFFF;
 inline constexpr std::size_t kDefaultSharedBytes = 48U << 10;
 
 #ifdef __CUDACC__
-/// Whether the GPU begins a kernel before the one in front of it has ended.
-inline bool can_overlap() {
-  static const bool can = [] {
-    int device = 0;
-    int major = 0;
-    return cudaGetDevice(&device) == cudaSuccess &&
-           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major >= 9;
+/// Whether kernels may begin before the one in front of them has ended: `kernel` and all others wait for that one
+/// (overlap.cuh) where they were compiled for compute_90 or newer. What counts is the code and not the GPU: on one that
+/// is newer than all our machine code, the driver compiles PTX of compute_80, which does not wait.
+template <typename Kernel>
+bool can_overlap(Kernel* kernel) {
+  static const bool can = [&] {
+    cudaFuncAttributes code{};
+    return cudaFuncGetAttributes(&code, kernel) == cudaSuccess && code.ptxVersion >= 90;
   }();
   return can;
 }
@@ -73,7 +74,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, S
     config.dynamicSmemBytes = grid.dynamic_shared_bytes;
     config.stream = stream;
     config.attrs = &overlap;
-    config.numAttrs = can_overlap() ? 1 : 0;
+    config.numAttrs = can_overlap(kernel) ? 1 : 0;
     status = cudaLaunchKernelEx(&config, kernel, arguments...);
   }
   if (status != cudaSuccess) {

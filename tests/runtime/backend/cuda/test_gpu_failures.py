@@ -142,6 +142,13 @@ def test_a_gpu_that_makes_no_graphs_serves_without(tmp_path):
         assert server.complete()[0] == 200
 
 
+@pytest.mark.parametrize("settings", ["capability=90", "capability=110 ptx=80"])
+def test_kernels_overlap_only_where_their_code_waits(tmp_path, settings):
+    """On a GPU newer than all our machine code the driver compiles the PTX of compute_80, in which no kernel waits for the one before it."""
+    with running(tmp_path, fake_gpu(settings), "fake_gpu_server") as server:
+        assert server.complete()[0] == 200
+
+
 def test_a_gpu_with_little_memory_names_the_context_that_fits(tmp_path):
     """More memory until something fits; then the flag that the message says is enough, and one page more is not."""
     def refusal(memory, *flags):

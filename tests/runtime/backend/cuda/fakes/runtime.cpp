@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
@@ -83,6 +84,8 @@ cudaError_t launch(cudaStream_t stream) {
   return cudaSuccess;
 }
 
+std::int64_t ptx_version() { return runtime().gpu.ptx == 0 ? runtime().gpu.capability : runtime().gpu.ptx; }
+
 /// A graph is the number of its launches.
 cudaGraph_t graph_of(std::int64_t launches) { return reinterpret_cast<cudaGraph_t>(launches); }
 
@@ -94,6 +97,7 @@ FakeGpu fake_gpu(const Settings& settings) {
                                                  {"driver", &gpu.driver},
                                                  {"start_error", &gpu.start_error},
                                                  {"capability", &gpu.capability},
+                                                 {"ptx", &gpu.ptx},
                                                  {"memory", &gpu.memory},
                                                  {"largest_allocation", &gpu.largest_allocation},
                                                  {"largest_pinned", &gpu.largest_pinned},
@@ -134,19 +138,6 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaGetDeviceCount(int* count) {
   const std::lock_guard lock(runtime().mutex);
   *count = static_cast<int>(runtime().gpu.devices);
-  return note(state_of_gpu());
-}
-
-cudaError_t cudaGetDevice(int* device) {
-  const std::lock_guard lock(runtime().mutex);
-  *device = current_device;
-  return note(state_of_gpu());
-}
-
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  const std::lock_guard lock(runtime().mutex);
-  if (attribute != cudaDevAttrComputeCapabilityMajor) return note(cudaErrorInvalidValue);
-  *value = static_cast<int>(runtime().gpu.capability / 10);
   return note(state_of_gpu());
 }
 
@@ -296,6 +287,12 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 cudaError_t cudaGraphDestroy(cudaGraph_t) { return cudaSuccess; }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) { return cudaSuccess; }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  const std::lock_guard lock(runtime().mutex);
+  *attributes = {};
+  attributes->ptxVersion = static_cast<int>(gpuinfer::fakes::ptx_version());
+  return note(state_of_gpu());
+}
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
 
 // What nvcc's host code calls to make kernels known and to start them.
@@ -320,8 +317,11 @@ cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, std::size_t, cudaS
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config, const void*, void**) {
   const std::lock_guard lock(runtime().mutex);
-  // A GPU without programmatic dependent launch refuses to be asked for it.
-  if (config->numAttrs > 0 && runtime().gpu.capability < 90) return note(cudaErrorNotSupported);
+  // Programmatic dependent launch: a GPU that has none refuses to be asked for it; one that has it would run a kernel
+  // that does not wait too early.
+  if (config->numAttrs > 0 && std::min(runtime().gpu.capability, gpuinfer::fakes::ptx_version()) < 90) {
+    return note(cudaErrorNotSupported);
+  }
   return gpuinfer::fakes::launch(config->stream);
 }
 }

@@ -14,6 +14,7 @@ struct FakeGpu {
   std::int64_t driver = 13000;   ///< 0: there is none
   std::int64_t start_error = 0;  ///< what every call answers that needs a driver (cudaError_t)
   std::int64_t capability = 89;
+  std::int64_t ptx = 0;  ///< what kernels are compiled from: 80 for compute_80; 0: for the GPU's own capability
   std::int64_t memory = std::int64_t{1} << 30;
   std::int64_t largest_allocation = std::int64_t{1} << 40;    ///< more in one piece: out of memory
   std::int64_t largest_pinned = std::int64_t{1} << 40;        ///< likewise, of the host

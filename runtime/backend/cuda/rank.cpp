@@ -8,7 +8,7 @@
 #include "runtime/backend/cuda/embedding.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
-#include "runtime/backend/cuda/product.hpp"
+#include "runtime/backend/cuda/fused_router.hpp"
 #include "runtime/backend/cuda/rank_sum.hpp"
 #include "runtime/backend/cuda/rms_norm.hpp"
 #include "runtime/backend/cuda/rope.hpp"
@@ -33,7 +33,9 @@ Rank::Rank(const Shard& shard, const Device& device, Queue queue, DeviceModel mo
       model_(std::move(model)),
       pages_((use(), make_pages(config_, plan.kv_groups))),
       work_(config_, ranks_),
-      graphs_(StepGraphs::kMostGraphs * parts()) {}
+      graphs_(StepGraphs::kMostGraphs * parts()) {
+  work_.clear_arrivals(queue_);
+}
 
 void Rank::begin(std::span<const Slice> slices, std::span<const KvGroup> groups) {
   use();
@@ -154,15 +156,19 @@ void Rank::add_and_normalize(bool has_branch, const float* branch_weight, const 
                queue_.stream());
 }
 
+Product Rank::product_of(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x,
+                         const DeviceArray<float>& out) const {
+  return {.weight = linear.weight,
+          .bias = linear.bias,
+          .x = x.data(),
+          .out = out.data(),
+          .tokens = step_.tokens,
+          .rows = linear.rows,
+          .columns = linear.columns};
+}
+
 void Rank::multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out) {
-  multiply({.weight = linear.weight,
-            .bias = linear.bias,
-            .x = x.data(),
-            .out = out.data(),
-            .tokens = step_.tokens,
-            .rows = linear.rows,
-            .columns = linear.columns},
-           queue_.stream());
+  multiply(product_of(linear, x, out), queue_.stream());
 }
 
 void Rank::attend_in(std::size_t index) {
@@ -214,7 +220,6 @@ void Rank::run_dense(const DeviceLayer& layer) {
 
 void Rank::run_experts(const DeviceLayer& layer) {
   const std::int64_t rows = step_.tokens * config_.num_experts_per_tok;
-  multiply_by(layer.router, work_.normalized, work_.scores);
   const Routing routing{.scores = work_.scores.data(),
                         .picked = work_.picked.data(),
                         .weights = work_.pick_weights.data(),
@@ -228,7 +233,10 @@ void Rank::run_experts(const DeviceLayer& layer) {
                         .own_experts = own_experts_,
                         .tile_rows = expert_tile_rows(rows, config_.num_experts),
                         .softmax_over_picked = config_.softmax_over_picked};
-  route(routing, queue_.stream());
+  multiply_and_route({.product = product_of(layer.router, work_.normalized, work_.scores),
+                      .routing = routing,
+                      .arrivals = work_.arrivals.data()},
+                     queue_.stream());
   multiply_experts(layer.expert_gate_up, work_.normalized, routing.tokens_of_rows, routing, work_.gate_up);
   activate_rows(rows);
   multiply_experts(layer.expert_down, work_.activated, nullptr, routing, work_.expert_results);

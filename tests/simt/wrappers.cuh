@@ -100,6 +100,13 @@ GPU_KERNEL(64) add_in_last_block(const int* in, int* parts, std::uint32_t* arriv
   out[other] = sum;
 }
 
+/// a · b + c for each lane, both rounded.
+GPU_KERNEL(32) multiply_then_add(const float* a, const float* b, const float* c, float* out) {
+  ptx::wait_for_previous_launch();
+  const int lane = ptx::lane_index();
+  out[lane] = ptx::add_unfused(a[lane] * b[lane], c[lane]);
+}
+
 /// Moves four numbers of each lane one lane on, and back again.
 GPU_KERNEL(32) move_there_and_back(float* values) {
   ptx::wait_for_previous_launch();

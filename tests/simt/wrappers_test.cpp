@@ -123,6 +123,15 @@ TEST_CASE("the last block to come sees what all have written, in one launch afte
   });
 }
 
+TEST_CASE("a product is rounded before something is added to it") {
+  const Input<float> factors(std::vector<float>(32, 1 + 0x1p-12F));
+  const Input<float> others(std::vector<float>(32, -1 - 0x1p-11F));
+  Output<float> out(32);
+  ptx::launch("multiply_then_add", multiply_then_add, {.threads = 32}, nullptr, factors.data(), factors.data(),
+              others.data(), out.data());
+  CHECK(out.values() == std::vector<float>(32, 0));
+}
+
 TEST_CASE("what was stored is there to be loaded again") {
   const std::vector<float> values = RandomValues(8).floats(128);
   under_schedules([&] {

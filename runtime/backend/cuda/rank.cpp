@@ -8,6 +8,7 @@
 #include "runtime/backend/cuda/embedding.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
+#include "runtime/backend/cuda/fused_qkv.hpp"
 #include "runtime/backend/cuda/fused_router.hpp"
 #include "runtime/backend/cuda/rank_sum.hpp"
 #include "runtime/backend/cuda/rms_norm.hpp"
@@ -82,7 +83,7 @@ void Rank::run_attention(std::size_t index) {
   const DeviceLayer& layer = model_.layers[index];
   const bool is_first = index == 0;
   add_and_normalize(!is_first, is_first ? nullptr : model_.layers[index - 1].mlp_output_norm, layer.input_norm);
-  multiply_by(layer.qkv, work_.normalized, work_.qkv);
+  compute_qkv(index);
   attend_in(index);
   multiply_by(layer.o, work_.attended, work_.branch);
 }
@@ -171,30 +172,36 @@ void Rank::multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& 
   multiply(product_of(linear, x, out), queue_.stream());
 }
 
-void Rank::attend_in(std::size_t index) {
+void Rank::compute_qkv(std::size_t index) {
   const DeviceLayer& layer = model_.layers[index];
-  const model::LayerConfig& settings = config_.layers[index];
+  const std::size_t rope = config_.layers[index].rope;
+  const LayerPages& pages = pages_[index];
+  multiply_and_store({.product = product_of(layer.qkv, work_.normalized, work_.qkv),
+                      .storing = {.qkv = work_.qkv.data(),
+                                  .q_norm = layer.q_norm,
+                                  .k_norm = layer.k_norm,
+                                  .cosines = work_.cosines[rope].data(),
+                                  .sines = work_.sines[rope].data(),
+                                  .slots = step_.groups[pages.group].slots,
+                                  .queries = work_.queries.data(),
+                                  .keys = pages.keys.data(),
+                                  .values = pages.values.data(),
+                                  .tokens = step_.tokens,
+                                  .heads = config_.num_attention_heads,
+                                  .kv_heads = config_.num_key_value_heads,
+                                  .head_dim = config_.head_dim,
+                                  .epsilon = config_.rms_norm_eps},
+                      .arrivals = work_.arrivals.data()},
+                     queue_.stream());
+}
+
+void Rank::attend_in(std::size_t index) {
   const LayerPages& pages = pages_[index];
   const StepGroup& group = step_.groups[pages.group];
-  rotate_and_store({.qkv = work_.qkv.data(),
-                    .q_norm = layer.q_norm,
-                    .k_norm = layer.k_norm,
-                    .cosines = work_.cosines[settings.rope].data(),
-                    .sines = work_.sines[settings.rope].data(),
-                    .slots = group.slots,
-                    .queries = work_.queries.data(),
-                    .keys = pages.keys.data(),
-                    .values = pages.values.data(),
-                    .tokens = step_.tokens,
-                    .heads = config_.num_attention_heads,
-                    .kv_heads = config_.num_key_value_heads,
-                    .head_dim = config_.head_dim,
-                    .epsilon = config_.rms_norm_eps},
-                   queue_.stream());
   attend({.queries = work_.queries.data(),
           .keys = pages.keys.data(),
           .values = pages.values.data(),
-          .sinks = layer.sinks,
+          .sinks = model_.layers[index].sinks,
           .slices = group.slices,
           .page_tables = step_.page_tables,
           .tiles = group.tiles,
@@ -207,7 +214,7 @@ void Rank::attend_in(std::size_t index) {
           .heads = config_.num_attention_heads,
           .kv_heads = config_.num_key_value_heads,
           .head_dim = config_.head_dim,
-          .window = settings.sliding_window.value_or(0),
+          .window = config_.layers[index].sliding_window.value_or(0),
           .scale = config_.attention_scale},
          queue_.stream());
 }

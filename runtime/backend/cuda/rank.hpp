@@ -60,6 +60,7 @@ class Rank {
   void add_and_normalize(bool has_branch, const float* branch_weight, const float* weight);
   Product product_of(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out) const;
   void multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out);
+  void compute_qkv(std::size_t layer);
   void attend_in(std::size_t layer);
   void run_dense(const DeviceLayer& layer);
   void run_experts(const DeviceLayer& layer);

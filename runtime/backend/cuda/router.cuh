@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "runtime/backend/cuda/ptx/kernel.cuh"
+#include "runtime/backend/cuda/ptx/math.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
 #include "runtime/backend/cuda/router.hpp"
@@ -45,7 +46,7 @@ GPU_DEVICE void pick_experts(const Routing& step, std::int64_t token) {
     pick = pick_next(scores, experts, pick);
     if (rank == 0) best = pick.score;
     const float weight = expf(pick.score - best);
-    total += weight;
+    total = ptx::add_unfused(total, weight);
     if (ptx::lane_index() == 0) {
       step.picked[first + rank] = pick.expert;
       step.rows[first + rank] = -1;
@@ -55,7 +56,7 @@ GPU_DEVICE void pick_experts(const Routing& step, std::int64_t token) {
   if (!step.softmax_over_picked) {
     float sum = 0;
     for (int expert = ptx::lane_index(); expert < experts; expert += ptx::kWarpLanes) {
-      sum += expf(scores[expert] - best);
+      sum = ptx::add_unfused(sum, expf(scores[expert] - best));
     }
     total = warp_sum(sum);
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "runtime/backend/cuda/ptx/arrival.cuh"
 #include "runtime/backend/cuda/ptx/async_copy.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
@@ -55,6 +56,18 @@ sum_rounds(const float* in, float* out, int rounds) {
         gpuinfer::backend::cuda::block_sum(in[ptx::thread_index()] * static_cast<float>(round), partial);
     if constexpr (kWithBarrier) ptx::block_barrier();
   }
+}
+
+/// Each block brings a number, and one of them adds up all: the last to come, or the one with the highest index.
+template <bool kByArrival>
+GPU_KERNEL(32)
+add_blocks(float* parts, std::uint32_t* arrivals, int blocks, float* out) {
+  ptx::wait_for_previous_launch();
+  if (ptx::thread_index() == 0) parts[ptx::block_x()] = static_cast<float>(ptx::block_x());
+  const bool is_last = kByArrival ? ptx::arrives_last(arrivals, blocks) : ptx::block_x() == blocks - 1;
+  if (!is_last || ptx::thread_index() != 0) return;
+  out[0] = 0;
+  for (int block = 0; block < blocks; ++block) out[0] += parts[block];
 }
 
 template <bool kWithWait>
@@ -179,6 +192,21 @@ TEST_CASE("a missing barrier between a read and the next write gives wrong resul
   CHECK_FALSE(always_gives(expected, [&](float* out) {
     ptx::launch("f", sum_rounds<false>, {.threads = kThreads}, nullptr, in.data(), out, kRounds);
   }));
+}
+
+TEST_CASE("a block that takes itself for the last one gives wrong results, and so does a wrong number of blocks") {
+  constexpr int kBlocks = 6;
+  const auto add = [](auto kernel, int expected_blocks) {
+    return [=](float* out) {
+      Output<float> parts(kBlocks);
+      Output<std::uint32_t> arrivals(std::vector<std::uint32_t>{0});
+      ptx::launch("f", kernel, {.x = kBlocks, .threads = 32}, nullptr, parts.data(), arrivals.data(), expected_blocks,
+                  out);
+    };
+  };
+  CHECK(always_gives({15}, add(add_blocks<true>, kBlocks)));
+  CHECK_FALSE(always_gives({15}, add(add_blocks<false>, kBlocks)));
+  CHECK_FALSE(always_gives({15}, add(add_blocks<true>, kBlocks - 1)));
 }
 
 TEST_CASE("an asynchronous copy that is read before its wait is NaN") {

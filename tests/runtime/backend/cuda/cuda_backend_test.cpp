@@ -42,7 +42,7 @@ struct ChangedGpu {
   ~ChangedGpu() { simt::gpu() = {}; }
 };
 
-TEST_CASE("logits equal those of the reference in bfloat16, and are the same bits in chunks of any size") {
+TEST_CASE("logits equal those of the reference in bfloat16, and are the same bits in chunks of any size", "[long]") {
   for (const char* name :
        {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     DYNAMIC_SECTION(name) {
@@ -116,7 +116,7 @@ std::vector<TokenId> some_tokens(const Fixture& fixture, std::size_t count) {
   throw std::logic_error("no prompt is so long");
 }
 
-TEST_CASE("tokens that are decoded by graphs have the bits of those in a prompt") {
+TEST_CASE("tokens that are decoded by graphs have the bits of those in a prompt", "[long]") {
   for (const char* name :
        {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     DYNAMIC_SECTION(name) {

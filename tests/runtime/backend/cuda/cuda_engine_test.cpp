@@ -95,7 +95,8 @@ std::vector<Answer> ask(std::unique_ptr<Backend> backend, const std::vector<Gene
   return answers;
 }
 
-TEST_CASE("tokens that the GPU chooses are those that the host chooses from its logits, alone and in company") {
+TEST_CASE("tokens that the GPU chooses are those that the host chooses from its logits, alone and in company",
+          "[long]") {
   const Fixture fixture = load_fixture("llama");
   const auto cuda = [&] { return make_cuda_backend(*fixture.model, KvPlan::of_pages(24), 2); };
   REQUIRE(cuda()->samples());

@@ -55,7 +55,7 @@ void check_logits(const std::shared_ptr<const model::Model>& model, const std::v
   CHECK(logits_of(*backend, ids, ids.size() - 1, 0) == logits);  // A prompt, and a token after it.
 }
 
-TEST_CASE("two GPUs give the logits of the reference, the same bits in one chunk and in two") {
+TEST_CASE("two GPUs give the logits of the reference, the same bits in one chunk and in two", "[long]") {
   for (const char* name : {"llama", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     DYNAMIC_SECTION(name) {
       const ChangedGpus changed;
@@ -78,7 +78,7 @@ std::shared_ptr<const model::Model> with_more_heads(const model::Model& original
   return std::make_shared<const model::Model>(std::move(model));
 }
 
-TEST_CASE("four GPUs do, also where the vocabulary does not divide") {
+TEST_CASE("four GPUs do, also where the vocabulary does not divide", "[long]") {
   const ChangedGpus changed;
   const Fixture fixture = load_fixture("gpt-oss-mxfp4");
   const auto model = with_more_heads(*fixture.model);

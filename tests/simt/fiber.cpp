@@ -11,9 +11,6 @@
 namespace gpuinfer::simt {
 namespace {
 
-/// Room for a kernel compiled without optimisation, for a thrown Failure and for AddressSanitizer.
-constexpr std::size_t kStackBytes = 256U << 10;
-
 #ifdef __SANITIZE_ADDRESS__
 void before_switch(void** save, const void* stack, std::size_t bytes) {
   __sanitizer_start_switch_fiber(save, stack, bytes);

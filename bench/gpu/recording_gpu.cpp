@@ -22,6 +22,8 @@
 #include "runtime/backend/cuda/embedding.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
+#include "runtime/backend/cuda/fused_qkv.hpp"
+#include "runtime/backend/cuda/fused_router.hpp"
 #include "runtime/backend/cuda/product.hpp"
 #include "runtime/backend/cuda/ptx/host_twin.hpp"
 #include "runtime/backend/cuda/rms_norm.hpp"
@@ -64,6 +66,11 @@ Cost cost_of(const Attention& step) {
 
 Cost cost_of(const Routing& step) {
   last_routing = step;
+  return cost(step);
+}
+
+Cost cost_of(const FusedRouter& step) {
+  last_routing = step.routing;
   return cost(step);
 }
 
@@ -149,6 +156,9 @@ void Queue::launch(const Graph& graph) {
   ++bench::recording.host_launches;
 }
 
+Mark Queue::mark() { return nullptr; }
+void Queue::wait_for(const Mark& /*mark*/) {}
+
 bool Queue::is_done() { return true; }
 
 void Queue::wait() {}
@@ -171,8 +181,9 @@ void launch(const char* kernel, Dimensions /*grid*/, unsigned /*threads*/, std::
       .cost = is_merge
                   ? Cost{}
                   : bench::cost_of_any<AddRmsNorm, Attention, Embedding, ExpertProduct<Bfloat16Experts>,
-                                       ExpertProduct<Mxfp4Experts>, ExpertSum, GatedActivation, Product, RopeAngles,
-                                       RotateAndStore, Routing, Sampling, SelectRows>(kernel, arguments)};
+                                       ExpertProduct<Mxfp4Experts>, ExpertSum, FusedQkv, FusedRouter, GatedActivation,
+                                       Product, RopeAngles, RotateAndStore, Routing, Sampling, SelectRows>(kernel,
+                                                                                                           arguments)};
   if (bench::graph_launches != nullptr) {
     bench::graph_launches->push_back(launch);
   } else {

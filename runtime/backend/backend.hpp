@@ -51,10 +51,13 @@ struct Slice {
   /// How the token after the slice is chosen; null: it is not. Only for a backend that samples. Has nothing to do with
   /// `logits`, which need not leave the backend for it.
   const TokenSampling* sampling = nullptr;
+  /// The slice's only token is the one that the step before chooses at this place among those that it is asked for;
+  /// what `tokens` has in its place is not looked at. Only for a backend that runs ahead, while that step is under way.
+  std::optional<std::size_t> follows = {};
 };
 
-/// Computes steps of one model. One thread at a time may call forward(). Results are batch-invariant: what a slice gets
-/// is the same bits whatever else is in the batch and however its sequence was cut into slices.
+/// Computes steps of one model. One thread at a time may use it. Results are batch-invariant: what a slice gets is the
+/// same bits whatever else is in the batch and however its sequence was cut into slices.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -80,6 +83,21 @@ class Backend {
   /// `sampled` a token for each slice that asks for it. All have exactly that size.
   virtual void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
                        std::span<SampledToken> sampled = {}) = 0;
+
+  /// Whether begin() returns while the step is computed, so that the host can prepare and begin the next one meanwhile.
+  /// Such a backend samples.
+  virtual bool runs_ahead() const { return false; }
+
+  /// forward() in two halves. A step is under way from begin() to its finish(): one, or two where the backend runs
+  /// ahead. They are computed one after the other, so a step finds in the pages what those begun before it write.
+  /// The outputs may be written until finish() returns, the rest is not needed after begin(). Where either throws, no
+  /// step is under way any more.
+  virtual void begin(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+                     std::span<SampledToken> sampled) {
+    forward(batch, logits, hidden, sampled);
+  }
+  /// Ends the step that was begun first: its results are there.
+  virtual void finish() {}
 };
 
 }  // namespace gpuinfer::backend

@@ -43,6 +43,7 @@ void check_slice(const Backend& backend, const Slice& slice) {
     check_page_table(slice.page_tables[g], groups[g], slice.position, slice.position + count);
   }
   if (slice.sampling != nullptr) check_sampling(backend, *slice.sampling);
+  if (slice.follows) require(backend.runs_ahead() && count == 1, "a slice has a token that nobody knows");
 }
 
 }  // namespace

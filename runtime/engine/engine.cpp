@@ -53,6 +53,19 @@ TokenId token_of(const backend::SampledToken& sampled) {
   return sampled.id;
 }
 
+/// Rows of logits for a slice of so many tokens.
+std::int64_t rows_of(backend::Logits logits, std::int64_t tokens) {
+  return logits == backend::Logits::kAll ? tokens : logits == backend::Logits::kLast ? 1 : 0;
+}
+
+/// The first `count` numbers, which `numbers` has no more then.
+std::span<const float> take_first(std::span<const float>& numbers, std::int64_t count) {
+  const auto size = static_cast<std::size_t>(count);
+  const std::span<const float> first = numbers.first(size);
+  numbers = numbers.subspan(size);
+  return first;
+}
+
 /// Adds a row to `sum`.
 void accumulate(std::span<const float> row, std::vector<float>& sum) {
   sum.resize(row.size());
@@ -88,16 +101,14 @@ struct Engine::Request {
   std::span<const TokenId> generated() const {
     return std::span(sequence.tokens).subspan(static_cast<std::size_t>(prompt_tokens));
   }
-  History history() const { return {.prompt = prompt(), .generated = generated(), .stop_tokens = wanted.stop_tokens}; }
-  /// Whether a token comes after the slice.
-  bool wants_token(const ScheduledSlice& slice) const { return slice.reaches_end() && !wanted.embedding; }
-  /// What the backend, which may choose the next token itself, shall give for a slice of so many tokens.
-  backend::Logits logits(const ScheduledSlice& slice, bool backend_samples) const {
-    if (!wanted.embedding && wanted.prompt_logprobs && prompt_logprobs_given + 1 < prompt_tokens)
-      return backend::Logits::kAll;
-    const bool looks_at_row = !backend_samples || wanted.logprobs.value_or(0) > 0;
-    return wants_token(slice) && looks_at_row ? backend::Logits::kLast : backend::Logits::kNone;
+  History history() const {
+    return {
+        .prompt = prompt(), .generated = generated(), .stop_tokens = wanted.stop_tokens, .promised = sequence.promised};
   }
+  /// That are known, or will be after the steps under way.
+  std::int64_t generated_tokens() const { return std::ssize(generated()) + sequence.promised; }
+  /// Whether the sequence can go on before the token after those is known.
+  bool can_promise() const { return generated_tokens() + 1 < wanted.max_tokens && !wanted.adjustments.look_back(); }
 
   Sequence sequence;
   /// Without the prompt, which the sequence has.
@@ -108,6 +119,8 @@ struct Engine::Request {
   bool started = false;
   std::int64_t pooled_tokens = 0;
   std::vector<float> pooled;
+  /// Where the last token that was promised comes among those of its step.
+  std::size_t promised_place = 0;
   /// What a backend that samples is told, and what that refers to.
   backend::TokenSampling token_sampling;
   std::vector<backend::LogitEdit> edits;
@@ -205,7 +218,7 @@ bool Engine::wait_until_idle(Clock::duration timeout) const {
 void Engine::run() {
   while (wait_for_work()) {
     drop_departed();
-    if (!requests_.empty()) {
+    if (!requests_.empty() || has_steps_underway()) {
       step();
     } else if (!failure_.empty()) {
       try_backend();
@@ -215,6 +228,11 @@ void Engine::run() {
   const auto failure = std::make_exception_ptr(GenerationFailed("the server is shutting down"));
   for (const auto& [id, request] : requests_) request->queue->fail(failure);
   requests_.clear();
+  try {
+    for (; has_steps_underway(); ++finished_) backend_->finish();
+  } catch (const std::exception&) {
+    // Nobody waits for their results; but until then they may be written to steps_.
+  }
 }
 
 /// Takes in what was submitted. False when the engine ends.
@@ -223,7 +241,9 @@ bool Engine::wait_for_work() {
   bool stopping = false;
   {
     std::unique_lock lock(mutex_);
-    const auto has_work = [this] { return stopping_ || !incoming_.empty() || !requests_.empty(); };
+    const auto has_work = [this] {
+      return stopping_ || !incoming_.empty() || !requests_.empty() || has_steps_underway();
+    };
     if (failure_.empty()) {
       work_.wait(lock, has_work);
     } else {
@@ -257,22 +277,57 @@ void Engine::drop_departed() {
   }
 }
 
+/// Begins a step, and ends the one before it; with nothing more to begin, or where the backend cannot compute
+/// meanwhile, ends all.
 void Engine::step() {
+  const bool begun = begin_step();
+  const std::uint64_t left = begun && backend_->runs_ahead() ? 1 : 0;
+  while (begun_ - finished_ > left) finish_step();
+}
+
+/// False where there is nothing to compute, or the backend fails.
+bool Engine::begin_step() {
   const Step step = scheduler_.schedule();
-  StepReport report{.preempted = step.preempted};
-  if (step.slices.empty()) return;
-  start(step, report);
+  if (step.slices.empty()) return false;
+  StepUnderway& underway = this->underway(begun_++);
+  underway.report = {.preempted = step.preempted};
+  start(step, underway.report);
   try {
-    compute(step);
+    begin(step, underway);
   } catch (const std::exception& error) {
-    log(LogLevel::kError, "a step failed", {{"error", error.what()}, {"requests", step.slices.size()}});
-    const auto failure = std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log."));
-    for (const ScheduledSlice& slice : step.slices) fail(slice.sequence->id, failure);
-    return try_backend();
+    lose_steps(error);
+    return false;
   }
+  return true;
+}
+
+void Engine::finish_step() {
+  StepUnderway& step = underway(finished_);
+  try {
+    backend_->finish();
+  } catch (const std::exception& error) {
+    return lose_steps(error);
+  }
+  ++finished_;
   note_failure("");
-  emit(step, report);
-  if (options_.on_step) options_.on_step(report);
+  emit(step);
+  if (options_.on_step) options_.on_step(step.report);
+}
+
+/// Fails the requests of all steps under way.
+void Engine::lose_steps(const std::exception& error) {
+  const auto failure = std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log."));
+  std::size_t requests = 0;
+  for (; has_steps_underway(); ++finished_) {
+    for (const Part& part : underway(finished_).parts) {
+      if (!requests_.contains(part.request)) continue;
+      fail(part.request, failure);
+      ++requests;
+    }
+  }
+  log(LogLevel::kError, "a step failed", {{"error", error.what()}, {"requests", requests}});
+  scheduler_.start_over();
+  try_backend();
 }
 
 void Engine::start(const Step& step, StepReport& report) {
@@ -286,45 +341,77 @@ void Engine::start(const Step& step, StepReport& report) {
   }
 }
 
-void Engine::compute(const Step& step) {
+void Engine::begin(const Step& step, StepUnderway& underway) {
+  // In place of a token that is promised.
+  static constexpr TokenId kUnknown[] = {0};
   std::vector<backend::Slice> batch;
   std::vector<std::vector<backend::PageTable>> page_tables;
   batch.reserve(step.slices.size());
   page_tables.reserve(step.slices.size());
+  underway.parts.clear();
   std::int64_t logits_rows = 0;
   std::int64_t hidden_rows = 0;
   std::size_t tokens_to_sample = 0;
   for (const ScheduledSlice& slice : step.slices) {
     Request& request = *requests_.at(slice.sequence->id);
-    const Sequence& sequence = *slice.sequence;
-    const std::span tokens(sequence.tokens);
-    const backend::Logits logits = request.logits(slice, backend_->samples());
-    const bool samples = backend_->samples() && request.wants_token(slice);
-    const bool hidden = request.wanted.embedding.has_value();
-    batch.push_back(
-        {.tokens = tokens.subspan(static_cast<std::size_t>(sequence.computed), static_cast<std::size_t>(slice.tokens)),
-         .position = sequence.computed,
-         .page_tables = page_tables.emplace_back(sequence.page_tables.begin(), sequence.page_tables.end()),
-         .logits = logits,
-         .hidden = hidden,
-         .sampling = samples ? &describe_sampling(request) : nullptr});
-    logits_rows += logits == backend::Logits::kAll ? slice.tokens : logits == backend::Logits::kLast ? 1 : 0;
-    hidden_rows += hidden ? slice.tokens : 0;
-    tokens_to_sample += samples ? 1 : 0;
+    Sequence& sequence = request.sequence;
+    const Part& part = underway.parts.emplace_back(describe(request, slice));
+    backend::Slice& described = batch.emplace_back();
+    described.position = part.position;
+    described.page_tables = page_tables.emplace_back(sequence.page_tables.begin(), sequence.page_tables.end());
+    described.logits = part.logits;
+    described.hidden = part.hidden;
+    if (part.position < std::ssize(sequence.tokens)) {
+      described.tokens = std::span(sequence.tokens)
+                             .subspan(static_cast<std::size_t>(part.position), static_cast<std::size_t>(part.tokens));
+    } else {
+      described.tokens = kUnknown;
+      described.follows = request.promised_place;
+    }
+    if (part.samples) described.sampling = &describe_sampling(request);
+    if (part.promised) {
+      ++sequence.promised;
+      request.promised_place = tokens_to_sample;
+    }
+    logits_rows += rows_of(part.logits, part.tokens);
+    hidden_rows += part.hidden ? part.tokens : 0;
+    tokens_to_sample += part.samples ? 1 : 0;
   }
-  logits_.resize(static_cast<std::size_t>(logits_rows * backend_->vocab_size()));
-  hidden_.resize(static_cast<std::size_t>(hidden_rows * backend_->hidden_size()));
-  sampled_.resize(tokens_to_sample);
-  backend_->forward(batch, logits_, hidden_, sampled_);
+  underway.logits.resize(static_cast<std::size_t>(logits_rows * backend_->vocab_size()));
+  underway.hidden.resize(static_cast<std::size_t>(hidden_rows * backend_->hidden_size()));
+  underway.sampled.resize(tokens_to_sample);
+  backend_->begin(batch, underway.logits, underway.hidden, underway.sampled);
+  for (const ScheduledSlice& slice : step.slices) kv_.advance(*slice.sequence, slice.tokens);
 }
 
-/// For the token after those that the request has.
+Engine::Part Engine::describe(const Request& request, const ScheduledSlice& slice) const {
+  const Sequence& sequence = request.sequence;
+  const bool wants_token = slice.reaches_end() && !request.wanted.embedding;
+  const bool samples = wants_token && backend_->samples();
+  // A sequence that was preempted comes to the same tokens again.
+  const std::int64_t last_seen = std::max(sequence.computed, request.prompt_logprobs_given);
+  const bool looks_at_prompt =
+      request.wanted.prompt_logprobs && !request.wanted.embedding && last_seen + 1 < request.prompt_tokens;
+  const bool looks_at_row = wants_token && (!samples || request.wanted.logprobs.value_or(0) > 0);
+  backend::Logits logits = looks_at_row ? backend::Logits::kLast : backend::Logits::kNone;
+  if (looks_at_prompt) logits = backend::Logits::kAll;
+  return {.request = sequence.id,
+          .position = sequence.computed,
+          .tokens = slice.tokens,
+          .logits = logits,
+          .hidden = request.wanted.embedding.has_value(),
+          .wants_token = wants_token,
+          .samples = samples,
+          .promised = samples && backend_->runs_ahead() && request.can_promise()};
+}
+
+/// For the token after those that the request has, or will have.
 const backend::TokenSampling& Engine::describe_sampling(Request& request) const {
   const SamplingParams& params = request.wanted.sampling;
   const LogitAdjustments& adjustments = request.wanted.adjustments;
   request.edits = edits_of(adjustments, request.history());
   if (request.allowed.empty()) request.allowed = allowed_mask(adjustments, backend_->vocab_size());
-  request.token_sampling = {.number = uniform(params.seed, static_cast<std::uint64_t>(request.generated().size())),
+  request.token_sampling = {.number = uniform(params.seed, static_cast<std::uint64_t>(request.generated_tokens())),
                             .temperature = params.temperature,
                             .min_p = params.min_p,
                             .top_k = params.top_k,
@@ -339,16 +426,17 @@ const backend::TokenSampling& Engine::describe_sampling(Request& request) const 
   return request.token_sampling;
 }
 
-/// Finds out whether the backend is broken or only could not compute what it was asked for. Where others hold all
-/// pages, their next step shows it.
+/// Finds out whether the backend is broken or only could not compute what it was asked for. Nothing is under way, and
+/// nobody holds a page.
 void Engine::try_backend() {
   Sequence sequence(0, {0});
-  if (!kv_.reserve(sequence, 1)) return;
+  kv_.reserve(sequence, 1);
   const std::vector<backend::PageTable> page_tables(sequence.page_tables.begin(), sequence.page_tables.end());
   const backend::Slice slice{.tokens = sequence.tokens, .page_tables = page_tables};
-  logits_.resize(static_cast<std::size_t>(backend_->vocab_size()));
+  std::vector<float>& logits = underway(begun_).logits;
+  logits.resize(static_cast<std::size_t>(backend_->vocab_size()));
   try {
-    backend_->forward({&slice, 1}, logits_, {});
+    backend_->forward({&slice, 1}, logits, {});
     note_failure("");
   } catch (const std::exception& error) {
     note_failure(error.what());
@@ -363,54 +451,49 @@ void Engine::note_failure(const std::string& failure) {
   failure_ = failure;
 }
 
-void Engine::emit(const Step& step, StepReport& report) {
-  std::span<const float> logits = logits_;
-  std::span<const float> hidden = hidden_;
-  auto sampled = sampled_.cbegin();
-  const auto vocab_size = static_cast<std::size_t>(backend_->vocab_size());
-  const auto hidden_size = static_cast<std::size_t>(backend_->hidden_size());
-  for (const ScheduledSlice& slice : step.slices) {
-    Request& request = *requests_.at(slice.sequence->id);
-    const std::int64_t position = request.sequence.computed;
-    const bool reaches_end = slice.reaches_end();
-    const bool wants_token = request.wants_token(slice);
-    const backend::Logits given = request.logits(slice, backend_->samples());
-    kv_.advance(request.sequence, slice.tokens);
+void Engine::emit(StepUnderway& step) {
+  std::span<const float> logits = step.logits;
+  std::span<const float> hidden = step.hidden;
+  auto sampled = step.sampled.cbegin();
+  StepReport& report = step.report;
+  const std::int64_t vocab_size = backend_->vocab_size();
+  for (const Part& part : step.parts) {
+    const std::span<const float> rows = take_first(logits, rows_of(part.logits, part.tokens) * vocab_size);
+    const std::span<const float> states = take_first(hidden, part.hidden ? part.tokens * backend_->hidden_size() : 0);
+    const backend::SampledToken* const token = part.samples ? &*sampled++ : nullptr;
+    report.tokens += part.tokens;
+    const auto entry = requests_.find(part.request);
+    if (entry == requests_.end()) continue;  // It ended while this was computed.
+    Request& request = *entry->second;
+    if (part.promised) --request.sequence.promised;
 
-    report.tokens += slice.tokens;
-    const std::int64_t prompt_tokens_seen = std::min(request.prompt_tokens, request.sequence.computed);
+    const std::int64_t prompt_tokens_seen = std::min(request.prompt_tokens, part.position + part.tokens);
     report.prompt_tokens += std::max<std::int64_t>(0, prompt_tokens_seen - request.prompt_tokens_seen);
     request.prompt_tokens_seen = std::max(request.prompt_tokens_seen, prompt_tokens_seen);
 
-    if (given == backend::Logits::kAll) {
-      for (std::int64_t i = 0; i < slice.tokens; ++i) {
-        emit_prompt_logprobs(request, position + i + 1, logits.first(vocab_size));
-        // The last row is also what the next token is chosen from.
-        if (i + 1 < slice.tokens || !reaches_end) logits = logits.subspan(vocab_size);
-      }
-    }
-    if (request.wanted.embedding) {
-      const std::size_t size = static_cast<std::size_t>(slice.tokens) * hidden_size;
-      pool_hidden(request, position, hidden.first(size));
-      hidden = hidden.subspan(size);
-      if (!reaches_end) continue;
+    if (part.logits == backend::Logits::kAll) emit_prompt_logprobs(request, part.position, rows);
+    if (part.hidden) pool_hidden(request, part.position, states);
+    if (part.hidden && part.position + part.tokens == request.prompt_tokens) {
       request.queue->finish_embedding(normalized(std::move(request.pooled)));
-      finish(request.sequence.id);
-    } else if (wants_token) {
-      const std::span<const float> row = logits.first(given == backend::Logits::kNone ? 0 : vocab_size);
-      logits = logits.subspan(row.size());
-      report.generated_tokens += emit_token(request, row, backend_->samples() ? &*sampled++ : nullptr) ? 1 : 0;
+      finish(part.request);
+    } else if (part.wants_token) {
+      const auto last_row = rows.last(static_cast<std::size_t>(part.logits == backend::Logits::kNone ? 0 : vocab_size));
+      report.generated_tokens += emit_token(request, last_row, token) ? 1 : 0;
     }
   }
 }
 
-/// `row` has the logits for the token at `position`.
-void Engine::emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> row) const {
-  // A sequence that was preempted comes here again.
-  if (position >= request.prompt_tokens || position <= request.prompt_logprobs_given) return;
-  const TokenId token = request.sequence.tokens[static_cast<std::size_t>(position)];
-  request.queue->push_prompt_logprobs(logprobs_of(row, token, *request.wanted.prompt_logprobs));
-  request.prompt_logprobs_given = position;
+/// `rows` are the logits of the tokens from `position` on, each for the token behind it.
+void Engine::emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> rows) const {
+  const std::int64_t vocab_size = backend_->vocab_size();
+  while (!rows.empty() && ++position < request.prompt_tokens) {
+    const std::span<const float> row = take_first(rows, vocab_size);
+    // A sequence that was preempted comes here again.
+    if (position <= request.prompt_logprobs_given) continue;
+    const TokenId token = request.sequence.tokens[static_cast<std::size_t>(position)];
+    request.queue->push_prompt_logprobs(logprobs_of(row, token, *request.wanted.prompt_logprobs));
+    request.prompt_logprobs_given = position;
+  }
 }
 
 /// `rows` are the hidden states from `position` on.

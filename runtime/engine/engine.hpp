@@ -103,11 +103,12 @@ struct EngineStatistics {
   std::string failure = {};
 };
 
-/// Runs: admit, schedule, backend.forward(), sample, emit. A backend that samples does so itself, and logits come from
-/// it only where they are looked at for more than the next token. The loop never waits for a client, knows no text and
-/// no HTTP. A request's tokens depend on the request alone, not on what else runs. A step that throws fails the
-/// requests in it; then the engine tries the backend with a token of its own, again and again until it works, and takes
-/// nothing new meanwhile.
+/// Runs: admit, schedule, begin a step, sample, emit. A backend that samples does so itself, and logits come from it
+/// only where they are looked at for more than the next token; one that runs ahead computes a step while the engine
+/// emits what the last one gave and prepares the next. The loop never waits for a client, knows no text and no HTTP. A
+/// request's tokens depend on the request alone, not on what else runs. A step that throws fails the requests in it,
+/// and those of the step that was prepared meanwhile; then the engine tries the backend with a token of its own, again
+/// and again until it works, and takes nothing new meanwhile.
 class Engine {
  public:
   /// Throws Error where the options do not fit the backend.
@@ -139,16 +140,43 @@ class Engine {
  private:
   struct Request;
 
+  /// What a slice is computed for.
+  struct Part {
+    std::uint64_t request;
+    std::int64_t position;
+    std::int64_t tokens;
+    backend::Logits logits;
+    bool hidden;
+    bool wants_token;  ///< A token comes after the slice.
+    bool samples;      ///< The backend chooses it.
+    bool promised;     ///< And the sequence goes on before it is known.
+  };
+
+  /// A step from its begin() to its finish(), with room for its results.
+  struct StepUnderway {
+    std::vector<Part> parts;
+    std::vector<float> logits;
+    std::vector<float> hidden;
+    std::vector<backend::SampledToken> sampled;
+    StepReport report;
+  };
+
   void run();
   bool wait_for_work();
   void drop_departed();
   void step();
+  bool begin_step();
+  void finish_step();
+  void lose_steps(const std::exception& error);
+  StepUnderway& underway(std::uint64_t number) { return steps_[number % std::size(steps_)]; }
+  bool has_steps_underway() const { return finished_ != begun_; }
   void start(const Step& step, StepReport& report);
-  void compute(const Step& step);
+  void begin(const Step& step, StepUnderway& underway);
+  Part describe(const Request& request, const ScheduledSlice& slice) const;
   void try_backend();
   void note_failure(const std::string& failure);
-  void emit(const Step& step, StepReport& report);
-  void emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> row) const;
+  void emit(StepUnderway& step);
+  void emit_prompt_logprobs(Request& request, std::int64_t position, std::span<const float> rows) const;
   void pool_hidden(Request& request, std::int64_t position, std::span<const float> rows) const;
   const backend::TokenSampling& describe_sampling(Request& request) const;
   bool emit_token(Request& request, std::span<const float> logits, const backend::SampledToken* sampled);
@@ -166,9 +194,10 @@ class Engine {
   Scheduler scheduler_;
   Sampler sampler_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Request>> requests_;
-  std::vector<float> logits_;
-  std::vector<float> hidden_;
-  std::vector<backend::SampledToken> sampled_;
+  /// Those under way are the steps finished_ .. begun_-1 of all that there ever were.
+  StepUnderway steps_[2];
+  std::uint64_t begun_ = 0;
+  std::uint64_t finished_ = 0;
   std::vector<float> adjusted_;
   /// As in the statistics.
   std::string failure_;

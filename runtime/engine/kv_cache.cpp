@@ -46,7 +46,7 @@ bool KvCache::has_room(const Sequence& candidate, std::span<Sequence* const> run
 
 /// Pages that the sequence's present tokens still need.
 std::int64_t KvCache::missing_pages(const Sequence& sequence, std::size_t group) const {
-  std::int64_t pages = pages_for(std::ssize(sequence.tokens));
+  std::int64_t pages = pages_for(sequence.length());
   std::int64_t held = 0;
   if (!sequence.page_tables.empty()) {
     const std::vector<std::int32_t>& table = sequence.page_tables[group];
@@ -119,14 +119,21 @@ bool KvCache::reserve(Sequence& sequence, std::int64_t tokens) {
 
 void KvCache::advance(Sequence& sequence, std::int64_t tokens) {
   sequence.computed += tokens;
-  const std::int64_t whole = sequence.computed / kPageTokens;
-  for (; reuse_prefixes_ && sequence.remembered_blocks < whole; ++sequence.remembered_blocks) {
+  remember_whole_blocks(sequence);
+  for (std::size_t g = 0; g < groups_.size(); ++g) release_behind_window(sequence, g);
+}
+
+/// Those whose tokens are known. A block that ends with a promised token comes a step later.
+void KvCache::remember_whole_blocks(Sequence& sequence) {
+  if (!reuse_prefixes_) return;
+  const std::int64_t whole = std::min(sequence.computed, std::ssize(sequence.tokens)) / kPageTokens;
+  for (; sequence.remembered_blocks < whole; ++sequence.remembered_blocks) {
     const BlockHash& hash = sequence.hashes.at(sequence.remembered_blocks, sequence.tokens);
     for (std::size_t g = 0; g < groups_.size(); ++g) {
-      pools_[g].remember(sequence.page_tables[g][static_cast<std::size_t>(sequence.remembered_blocks)], hash);
+      const std::int32_t page = sequence.page_tables[g][static_cast<std::size_t>(sequence.remembered_blocks)];
+      if (page != kNoPage) pools_[g].remember(page, hash);
     }
   }
-  for (std::size_t g = 0; g < groups_.size(); ++g) release_behind_window(sequence, g);
 }
 
 void KvCache::release_behind_window(Sequence& sequence, std::size_t group) {
@@ -140,6 +147,7 @@ void KvCache::release_behind_window(Sequence& sequence, std::size_t group) {
 }
 
 void KvCache::release(Sequence& sequence) {
+  remember_whole_blocks(sequence);
   for (std::size_t g = 0; g < sequence.page_tables.size(); ++g) {
     // Backwards, so that the end of a sequence is forgotten first: without its beginning it is of no use.
     for (auto page = sequence.page_tables[g].rbegin(); page != sequence.page_tables[g].rend(); ++page) {
@@ -150,6 +158,10 @@ void KvCache::release(Sequence& sequence) {
   sequence.computed = 0;
   sequence.remembered_blocks = 0;
   sequence.reused_tokens = 0;
+}
+
+void KvCache::forget() {
+  for (PagePool& pool : pools_) pool.forget();
 }
 
 }  // namespace gpuinfer::engine

@@ -40,15 +40,19 @@ class KvCache {
   void reuse(Sequence& sequence);
   /// Takes pages for the next `tokens` tokens. False, and nothing changed, where a group has too few.
   bool reserve(Sequence& sequence, std::int64_t tokens);
-  /// `tokens` more have been computed: remembers whole pages and lets go of what no window reaches any more.
+  /// The backend computes `tokens` more before anything that it is given later: remembers whole pages and lets go of
+  /// what no window reaches any more.
   void advance(Sequence& sequence, std::int64_t tokens);
   /// Gives all pages back; nothing of the sequence is computed any more.
   void release(Sequence& sequence);
+  /// Remembers no page any more: the backend failed, and nobody knows what they contain.
+  void forget();
 
  private:
   std::int64_t first_visible_block(std::size_t group, std::int64_t position) const;
   std::int64_t missing_pages(const Sequence& sequence, std::size_t group) const;
   std::int64_t reusable_blocks(Sequence& sequence) const;
+  void remember_whole_blocks(Sequence& sequence);
   void release_behind_window(Sequence& sequence, std::size_t group);
 
   std::vector<backend::KvGroup> groups_;

@@ -45,8 +45,11 @@ bool begins_word(std::span<const TokenId> generated, const std::vector<TokenId>&
 }  // namespace
 
 bool LogitAdjustments::any(std::int64_t generated) const {
-  return !logit_bias.empty() || repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0 ||
-         !allowed_tokens.empty() || !bad_words.empty() || generated < min_tokens;
+  return !logit_bias.empty() || !allowed_tokens.empty() || generated < min_tokens || look_back();
+}
+
+bool LogitAdjustments::look_back() const {
+  return repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0 || !bad_words.empty();
 }
 
 std::vector<backend::LogitEdit> edits_of(const LogitAdjustments& adjustments, const History& history) {
@@ -62,7 +65,7 @@ std::vector<backend::LogitEdit> edits_of(const LogitAdjustments& adjustments, co
   for (const std::vector<TokenId>& word : adjustments.bad_words) {
     if (begins_word(history.generated, word)) edits[word.back()].forbidden = true;
   }
-  if (std::ssize(history.generated) < adjustments.min_tokens) {
+  if (std::ssize(history.generated) + history.promised < adjustments.min_tokens) {
     for (const TokenId token : history.stop_tokens) edits[token].forbidden = true;
   }
   std::vector<backend::LogitEdit> result;

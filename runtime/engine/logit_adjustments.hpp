@@ -31,6 +31,8 @@ struct LogitAdjustments {
 
   /// Whether there is anything to adjust after `generated` tokens.
   bool any(std::int64_t generated) const;
+  /// Whether that depends on which tokens they are.
+  bool look_back() const;
 };
 
 /// Where a sequence stands.
@@ -38,6 +40,8 @@ struct History {
   std::span<const TokenId> prompt;
   std::span<const TokenId> generated;
   std::span<const TokenId> stop_tokens;
+  /// Generated ones behind these that nobody knows yet: only for adjustments that do not look back.
+  std::int64_t promised = 0;
 };
 
 /// What the adjustments come to for the next token, but for `allowed_tokens`. Token ids may lie outside the vocabulary.

@@ -49,4 +49,11 @@ std::optional<std::int32_t> PagePool::find(const BlockHash& contents) const {
   return found == remembered_.end() ? std::nullopt : std::optional(found->second);
 }
 
+void PagePool::forget() {
+  for (Page& page : pages_) page.contents.reset();
+  remembered_.clear();
+  empty_.insert(empty_.end(), idle_.begin(), idle_.end());
+  idle_.clear();
+}
+
 }  // namespace gpuinfer::engine

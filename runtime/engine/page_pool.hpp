@@ -35,6 +35,8 @@ class PagePool {
   void remember(std::int32_t page, const BlockHash& contents);
   /// The page with these contents.
   std::optional<std::int32_t> find(const BlockHash& contents) const;
+  /// Forgets what all pages contain; idle ones are empty then.
+  void forget();
 
  private:
   struct Page {

@@ -58,6 +58,11 @@ Step Scheduler::schedule() {
   return step;
 }
 
+void Scheduler::start_over() {
+  while (!running_.empty()) put_back_last();
+  kv_.forget();
+}
+
 bool Scheduler::admit_first() {
   if (running() == limits_.max_running) return false;
   Sequence& sequence = *waiting_.front();
@@ -73,7 +78,7 @@ bool Scheduler::admit_first() {
 
 /// The tokens that the sequence gets, `most` or fewer.
 std::int64_t Scheduler::add_slice(Sequence& sequence, std::int64_t most, Step& step) {
-  if (most == 0) return 0;
+  if (most == 0 || sequence.remaining() == 0) return 0;
   if (!is_generating(&sequence)) {
     kv_.reuse(sequence);
     // Several that begin alike: the first computes, the others have its pages after this step.
@@ -106,15 +111,21 @@ void Scheduler::note_blocks(Sequence& sequence, std::int64_t tokens) {
 /// itself, which is put back then, or to one that is in the step already.
 bool Scheduler::make_room(Sequence& sequence, std::int64_t tokens, Step& step) {
   while (!kv_.reserve(sequence, tokens)) {
-    Sequence& last = *running_.back();
-    if (std::ranges::find(step.slices, &last, &ScheduledSlice::sequence) != step.slices.end()) return false;
-    running_.pop_back();
-    kv_.release(last);
-    insert_in_order(waiting_, last);
+    const Sequence* const last = running_.back();
+    if (std::ranges::find(step.slices, last, &ScheduledSlice::sequence) != step.slices.end()) return false;
+    put_back_last();
     ++step.preempted;
-    if (&last == &sequence) return false;
+    if (last == &sequence) return false;
   }
   return true;
+}
+
+/// The last of the running sequences waits again, without its pages.
+void Scheduler::put_back_last() {
+  Sequence& last = *running_.back();
+  running_.pop_back();
+  kv_.release(last);
+  insert_in_order(waiting_, last);
 }
 
 }  // namespace gpuinfer::engine

@@ -22,7 +22,7 @@ struct ScheduledSlice {
   Sequence* sequence;
   std::int64_t tokens;
 
-  /// Whether the sequence gets its next token from this step.
+  /// Whether the sequence gets its next token from this step; before KvCache::advance().
   bool reaches_end() const { return sequence->remaining() == tokens; }
 };
 
@@ -49,9 +49,12 @@ class Scheduler {
   void remove(Sequence& sequence);
 
   /// The next step: one token for each sequence that generates, and prompts in chunks, the first ones first. Not empty
-  /// while any sequence has tokens to compute. Gives pages to sequences and takes them away, so a scheduled step must
-  /// be computed, and KvCache::advance() called for its slices, before the next is asked for.
+  /// where any sequence has tokens to compute and no step is under way. Gives pages to sequences and takes them away,
+  /// so a scheduled step must be computed before any later one, and KvCache::advance() called for its slices before the
+  /// next is asked for.
   Step schedule();
+  /// Nothing that was computed can be relied upon: all sequences give up their pages and are computed again.
+  void start_over();
   std::int64_t running() const { return std::ssize(running_); }
   std::int64_t waiting() const { return std::ssize(waiting_); }
 
@@ -61,6 +64,7 @@ class Scheduler {
   bool next_block_is_underway(Sequence& sequence) const;
   void note_blocks(Sequence& sequence, std::int64_t tokens);
   bool make_room(Sequence& sequence, std::int64_t tokens, Step& step);
+  void put_back_last();
 
   KvCache& kv_;
   SchedulerLimits limits_;

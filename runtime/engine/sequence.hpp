@@ -16,15 +16,19 @@ struct Sequence {
   Sequence(std::uint64_t sequence_id, std::vector<TokenId> prompt, std::string_view cache_salt = "")
       : id(sequence_id), tokens(std::move(prompt)), hashes(cache_salt) {}
 
-  std::int64_t remaining() const { return std::ssize(tokens) - computed; }
+  /// With the tokens that are promised.
+  std::int64_t length() const { return std::ssize(tokens) + promised; }
+  std::int64_t remaining() const { return length() - computed; }
 
   /// In the order of arrival.
   std::uint64_t id;
   /// Lower goes first, whatever the order of arrival.
   std::int64_t priority = 0;
-  /// The prompt and what was generated so far.
+  /// The prompt and what was generated so far, as far as it is known.
   std::vector<TokenId> tokens;
-  /// The first `computed` tokens have their keys and values in the pages.
+  /// Tokens behind these that the steps under way will choose, and that may be computed before anybody knows them.
+  std::int64_t promised = 0;
+  /// The first `computed` tokens have their keys and values in the pages, or will have them after the steps under way.
   std::int64_t computed = 0;
   /// False where something is wanted from each token, so that each has to be computed.
   bool reuse_prefix = true;

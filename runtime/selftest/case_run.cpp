@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "runtime/backend/kv_groups.hpp"
+#include "runtime/selftest/generation.hpp"
 #include "runtime/selftest/random_numbers.hpp"
 #include "runtime/selftest/sequence.hpp"
 
@@ -82,6 +83,7 @@ class Run {
     compute_prompt();
     compute_in_chunks();
     for (const std::int64_t size : case_.batch_sizes) compute_in_batch(size);
+    if (backend_->samples()) generate_tokens();
   }
 
   /// What is being checked, for what is thrown meanwhile.
@@ -89,7 +91,7 @@ class Run {
 
  private:
   std::int64_t pages_needed() const {
-    std::int64_t most = backend::pages_for(case_.tokens);
+    std::int64_t most = std::max(backend::pages_for(case_.tokens), pages_for_generation());
     for (const std::int64_t size : case_.batch_sizes) {
       std::int64_t pages = 0;
       for (std::int64_t i = 0; i < size; ++i) pages += backend::pages_for(tokens_in_batch(i, size));
@@ -171,6 +173,15 @@ class Run {
       }
     }
     report_bits(differences);
+  }
+
+  void generate_tokens() {
+    check_ = "tokens that it chooses";
+    generate(
+        *backend_, expected_.tokens, [this] { return pages(); },
+        [this](const std::string& check, const std::string& wrong) {
+          report_({.check = check, .result = wrong.empty() ? "the same tokens" : wrong, .passed = wrong.empty()});
+        });
   }
 
   /// Rows that are not what they were in the prompt.

@@ -26,13 +26,16 @@ struct Pending {
   struct Upload {
     std::span<const std::byte> from;
     Bytes at_first;
+    std::int64_t mark;
   };
   struct Download {
     std::span<std::byte> to;
     Bytes bytes;
+    std::int64_t mark;
   };
   std::vector<Upload> uploads;
   std::vector<Download> downloads;
+  std::int64_t marks = 0;  ///< made so far; what is asked for next comes before the mark of this number
 };
 
 struct DeviceMemory {
@@ -61,14 +64,30 @@ bool is_pinned(std::span<const std::byte> bytes) {
 }
 
 void check_sources(const Pending& pending) {
-  for (const auto& [from, at_first] : pending.uploads) {
-    if (!std::ranges::equal(from, at_first)) throw Failure("the host changed pinned memory while it was uploaded");
+  for (const Pending::Upload& upload : pending.uploads) {
+    if (!std::ranges::equal(upload.from, upload.at_first)) {
+      throw Failure("the host changed pinned memory while it was uploaded");
+    }
   }
 }
 
 /// CUDA ends a recording when anything but a launch comes in between.
 void check_not_recording(const char* what) {
   if (recording() != nullptr) throw Failure(std::string(what) + " while launches are recorded");
+}
+
+/// The host has waited for the mark: what lies before it has arrived.
+void arrive(Pending& pending, std::int64_t mark) {
+  check_not_recording("the queue is waited for");
+  if (gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
+  --gpu().waits_until_fault;
+  check_sources(pending);
+  const auto has_arrived = [&](const auto& copy) { return copy.mark <= mark; };
+  for (const Pending::Download& download : pending.downloads) {
+    if (has_arrived(download)) std::ranges::copy(download.bytes, download.to.begin());
+  }
+  std::erase_if(pending.uploads, has_arrived);
+  std::erase_if(pending.downloads, has_arrived);
 }
 
 /// Launches are recorded for as long as it lives.
@@ -136,6 +155,10 @@ struct RecordedLaunches {
   simt::Launches launches;
 };
 
+struct MarkedPlace {
+  std::int64_t number;
+};
+
 int count_devices() {
   if (simt::gpu().missing) throw NoDevice(*simt::gpu().missing);
   return simt::gpu().count;
@@ -189,14 +212,16 @@ void Queue::upload(void* to, std::span<const std::byte> from) {
   for (const auto& [stream, pending] : state().pending) simt::check_sources(pending);
   const simt::Opened opened(to);
   std::ranges::copy(from, static_cast<std::byte*>(to));
-  if (simt::is_pinned(from)) state().pending[stream_].uploads.push_back({from, {from.begin(), from.end()}});
+  simt::Pending& pending = state().pending[stream_];
+  if (simt::is_pinned(from)) pending.uploads.push_back({from, {from.begin(), from.end()}, pending.marks});
 }
 
 void Queue::download(std::span<std::byte> to, const void* from) {
   simt::check_not_recording("data is downloaded");
   const simt::Opened opened(from);
   const auto* bytes = static_cast<const std::byte*>(from);
-  state().pending[stream_].downloads.push_back({to, {bytes, bytes + to.size()}});
+  simt::Pending& pending = state().pending[stream_];
+  pending.downloads.push_back({to, {bytes, bytes + to.size()}, pending.marks});
 }
 
 void Queue::copy(void* to, const void* from, std::size_t bytes) {
@@ -220,13 +245,16 @@ void Queue::launch(const Graph& graph) {
 
 bool Queue::is_done() { return true; }
 
+Mark Queue::mark() {
+  simt::check_not_recording("a place is marked");
+  return std::make_shared<MarkedPlace>(MarkedPlace{state().pending[stream_].marks++});
+}
+
+void Queue::wait_for(const Mark& mark) { simt::arrive(state().pending[stream_], mark->number); }
+
 void Queue::wait() {
-  simt::check_not_recording("the queue is waited for");
-  const simt::Pending done = std::exchange(state().pending[stream_], {});
-  if (simt::gpu().waits_until_fault == 0) throw Error("the GPU fails to compute: an illegal memory access");
-  --simt::gpu().waits_until_fault;
-  simt::check_sources(done);
-  for (const auto& [to, bytes] : done.downloads) std::ranges::copy(bytes, to.begin());
+  simt::Pending& pending = state().pending[stream_];
+  simt::arrive(pending, pending.marks);
 }
 
 }  // namespace gpuinfer::backend::cuda

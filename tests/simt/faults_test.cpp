@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "runtime/backend/cuda/ptx/arrival.cuh"
 #include "runtime/backend/cuda/ptx/async_copy.cuh"
 #include "runtime/backend/cuda/ptx/atomic.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
@@ -57,6 +58,18 @@ sum_rounds(const float* in, float* out, int rounds) {
         gpuinfer::backend::cuda::block_sum(in[ptx::thread_index()] * static_cast<float>(round), partial);
     if constexpr (kWithBarrier) ptx::block_barrier();
   }
+}
+
+/// Each block brings a number, and one of them adds up all: the last to come, or the one with the highest index.
+template <bool kByArrival>
+GPU_KERNEL(32)
+add_blocks(float* parts, std::uint32_t* arrivals, int blocks, float* out) {
+  ptx::wait_for_previous_launch();
+  if (ptx::thread_index() == 0) parts[ptx::block_x()] = static_cast<float>(ptx::block_x());
+  const bool is_last = kByArrival ? ptx::arrives_last(arrivals, blocks) : ptx::block_x() == blocks - 1;
+  if (!is_last || ptx::thread_index() != 0) return;
+  out[0] = 0;
+  for (int block = 0; block < blocks; ++block) out[0] += parts[block];
 }
 
 template <bool kWithWait>
@@ -252,6 +265,22 @@ TEST_CASE("a missing barrier between a read and the next write gives wrong resul
   }));
 }
 
+TEST_CASE("a block that takes itself for the last one gives wrong results, and so does a wrong number of blocks") {
+  const Unwatched unwatched;
+  constexpr int kBlocks = 6;
+  const auto add = [](auto kernel, int expected_blocks) {
+    return [=](float* out) {
+      Output<float> parts(kBlocks);
+      Output<std::uint32_t> arrivals(std::vector<std::uint32_t>{0});
+      ptx::launch("f", kernel, {.x = kBlocks, .threads = 32}, nullptr, parts.data(), arrivals.data(), expected_blocks,
+                  out);
+    };
+  };
+  CHECK(always_gives({15}, add(add_blocks<true>, kBlocks)));
+  CHECK_FALSE(always_gives({15}, add(add_blocks<false>, kBlocks)));
+  CHECK_FALSE(always_gives({15}, add(add_blocks<true>, kBlocks - 1)));
+}
+
 TEST_CASE("two threads that access the same memory without a barrier between are named, whatever comes of it") {
   if (!gpuinfer::simt::sees_accesses()) return;
   const Input<float> in(counting(4 * kThreads));
@@ -288,6 +317,15 @@ TEST_CASE("blocks of a launch that access the same memory are named, unless they
   CHECK(write(1) == "");
   CHECK(write(1) == "");  // One launch comes after the other.
   CHECK_THAT(write(2), Contains("writes what another block of the launch wrote"));
+  Output<float> parts(6);
+  const auto add = [&](auto kernel) {
+    Output<std::uint32_t> arrivals(std::vector<std::uint32_t>{0});
+    return race_in([&] {
+      ptx::launch("f", kernel, {.x = 6, .threads = 32}, nullptr, parts.data(), arrivals.data(), 6, out.data());
+    });
+  };
+  CHECK(add(add_blocks<true>) == "");
+  CHECK_THAT(add(add_blocks<false>), Contains("another block of the launch"));
 }
 
 TEST_CASE("threads that write to neighbours in memory do not race") {

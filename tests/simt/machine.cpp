@@ -162,6 +162,8 @@ void wait_copy_groups(unsigned pending) {
 Atomic::Atomic() { is_atomic = true; }
 Atomic::~Atomic() { is_atomic = false; }
 
+void synchronize_with_blocks() { Races::all().order_behind_other_blocks(); }
+
 void fail(const std::string& what) { block().fail(what); }
 
 void check_access(const void* address, std::size_t bytes, bool is_write) {

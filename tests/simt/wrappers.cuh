@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/backend/cuda/bfloat16.cuh"
+#include "runtime/backend/cuda/ptx/arrival.cuh"
 #include "runtime/backend/cuda/ptx/async_copy.cuh"
 #include "runtime/backend/cuda/ptx/atomic.cuh"
 #include "runtime/backend/cuda/ptx/convert.cuh"
@@ -84,6 +85,26 @@ GPU_KERNEL(64) add_atomically(const std::uint64_t* in, std::uint64_t* out) {
   for (int i = 0; i < 2; ++i) ptx::atomic_add(&sum[0], in[2 * ptx::thread_index() + i]);
   ptx::block_barrier();
   if (ptx::thread_index() == 0) out[0] = sum[0];
+}
+
+/// Adds up what all blocks have, by the last one that has brought its part; parts: [blocks, 64].
+GPU_KERNEL(64) add_in_last_block(const int* in, int* parts, std::uint32_t* arrivals, int blocks, int* out) {
+  ptx::wait_for_previous_launch();
+  const int place = ptx::block_x() * ptx::block_threads() + ptx::thread_index();
+  parts[place] = in[place];
+  if (!ptx::arrives_last(arrivals, blocks)) return;
+  // What another thread of another block wrote.
+  const int other = ptx::block_threads() - 1 - ptx::thread_index();
+  int sum = 0;
+  for (int block = 0; block < blocks; ++block) sum += parts[block * ptx::block_threads() + other];
+  out[other] = sum;
+}
+
+/// a · b + c for each lane, both rounded.
+GPU_KERNEL(32) multiply_then_add(const float* a, const float* b, const float* c, float* out) {
+  ptx::wait_for_previous_launch();
+  const int lane = ptx::lane_index();
+  out[lane] = ptx::add_unfused(a[lane] * b[lane], c[lane]);
 }
 
 /// Moves four numbers of each lane one lane on, and back again.

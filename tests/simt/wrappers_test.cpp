@@ -104,6 +104,34 @@ TEST_CASE("what many threads add to one place is all there") {
   });
 }
 
+TEST_CASE("the last block to come sees what all have written, in one launch after the other") {
+  constexpr std::size_t kBlocks = 7;
+  std::vector<int> values(kBlocks * 64);
+  std::vector<int> sums(64);
+  for (std::size_t i = 0; i < values.size(); ++i) sums[i % 64] += values[i] = static_cast<int>(i * i);
+  const Input<int> in(values);
+  under_schedules([&] {
+    Output<std::uint32_t> arrivals(std::vector<std::uint32_t>{0});
+    for (int launch = 0; launch < 3; ++launch) {
+      Output<int> parts(values.size());
+      Output<int> out(64);
+      ptx::launch("add_in_last_block", add_in_last_block, {.x = kBlocks, .threads = 64}, nullptr, in.data(),
+                  parts.data(), arrivals.data(), static_cast<int>(kBlocks), out.data());
+      CHECK(out.values() == sums);
+      CHECK(arrivals.values()[0] == 0);
+    }
+  });
+}
+
+TEST_CASE("a product is rounded before something is added to it") {
+  const Input<float> factors(std::vector<float>(32, 1 + 0x1p-12F));
+  const Input<float> others(std::vector<float>(32, -1 - 0x1p-11F));
+  Output<float> out(32);
+  ptx::launch("multiply_then_add", multiply_then_add, {.threads = 32}, nullptr, factors.data(), factors.data(),
+              others.data(), out.data());
+  CHECK(out.values() == std::vector<float>(32, 0));
+}
+
 TEST_CASE("what was stored is there to be loaded again") {
   const std::vector<float> values = RandomValues(8).floats(128);
   under_schedules([&] {

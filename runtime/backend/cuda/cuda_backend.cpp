@@ -2,8 +2,10 @@
 #include "runtime/backend/cuda/cuda_backend.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -57,22 +59,46 @@ class CudaBackend final : public Backend {
   const std::vector<KvGroup>& kv_groups() const override { return plan_.kv_groups; }
   bool samples() const override { return true; }
 
+  /// With several GPUs each would have to be told the tokens that the first one chose.
+  bool runs_ahead() const override { return ranks_.size() == 1; }
+
   void forward(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
                std::span<SampledToken> sampled) override {
-    check_batch(*this, batch, logits, hidden, sampled);
-    if (failure_) std::rethrow_exception(failure_);
-    for (const std::vector<Slice>& portion : cut_batch(batch, kStepTokens)) {
-      const auto numbers = [](std::size_t rows, std::int64_t columns) {
-        return rows * static_cast<std::size_t>(columns);
-      };
-      const std::size_t logits_size = numbers(count_logits_rows(portion), config_.vocab_size);
-      const std::size_t hidden_size = numbers(count_hidden_rows(portion), config_.hidden_size);
-      const std::size_t sampled_size = count_sampled(portion);
-      compute(portion, logits.first(logits_size), hidden.first(hidden_size), sampled.first(sampled_size));
-      logits = logits.subspan(logits_size);
-      hidden = hidden.subspan(hidden_size);
-      sampled = sampled.subspan(sampled_size);
+    begin(batch, logits, hidden, sampled);
+    finish();
+  }
+
+  void begin(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+             std::span<SampledToken> sampled) override {
+    try {
+      check_batch(*this, batch, logits, hidden, sampled);
+      check_underway(batch);
+      if (failure_) std::rethrow_exception(failure_);
+      if (underway_.empty()) wait();  // Where the last step threw, its inputs may still be on their way.
+      std::vector<TokenId> tokens(batch.size());
+      if (!underway_.empty() && !underway_.back().end) {
+        compute_all(with_known_tokens(batch, underway_.back().sampled, tokens), logits, hidden, sampled);
+      } else {
+        compute_all(batch, logits, hidden, sampled);
+      }
+    } catch (...) {
+      underway_.clear();
+      throw;
     }
+  }
+
+  void finish() override {
+    if (underway_.empty()) throw std::logic_error("no step is under way");
+    const StepUnderway step = underway_.front();
+    underway_.pop_front();
+    if (!step.end) return;
+    try {
+      first().queue().wait_for(step.end);
+    } catch (...) {
+      underway_.clear();
+      throw;
+    }
+    std::ranges::copy(step.tokens, step.sampled.begin());
   }
 
  private:
@@ -104,21 +130,58 @@ class CudaBackend final : public Backend {
 
   Rank& first() { return ranks_.front(); }
 
-  /// All layers for the tokens of `slices`.
-  void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden,
-               std::span<SampledToken> sampled) {
-    wait();  // Where the last step threw, its inputs may still be on their way.
-    for (Rank& rank : ranks_) rank.begin(slices, plan_.kv_groups);
-    use_device(kSamplingDevice);
-    sampler_->begin(first().step().rows, first().queue());
+  void check_underway(std::span<const Slice> batch) const {
+    if (underway_.size() > (runs_ahead() ? 1 : 0)) throw std::logic_error("too many steps are under way");
+    const std::size_t chosen = underway_.empty() ? 0 : underway_.back().sampled.size();
+    const auto follows_any = [&](const Slice& slice) { return !slice.follows || *slice.follows < chosen; };
+    if (!std::ranges::all_of(batch, follows_any)) throw std::invalid_argument("batch: a token follows none");
+  }
+
+  /// One portion of a batch after the other. Only what is chosen from a single one can be waited for later.
+  void compute_all(std::span<const Slice> batch, std::span<float> logits, std::span<float> hidden,
+                   std::span<SampledToken> sampled) {
+    const std::vector<std::vector<Slice>> portions = cut_batch(batch, kStepTokens);
+    if (runs_ahead() && portions.size() == 1 && logits.empty() && hidden.empty()) {
+      launch(portions.front(), {}, {});
+      underway_.push_back({.end = first().queue().mark(), .tokens = sampler_->tokens(), .sampled = sampled});
+      return;
+    }
+    underway_.push_back({.sampled = sampled});
+    for (const std::vector<Slice>& portion : portions) {
+      const auto numbers = [](std::size_t rows, std::int64_t columns) {
+        return rows * static_cast<std::size_t>(columns);
+      };
+      const std::size_t logits_size = numbers(count_logits_rows(portion), config_.vocab_size);
+      const std::size_t hidden_size = numbers(count_hidden_rows(portion), config_.hidden_size);
+      compute(portion, logits.first(logits_size), hidden.first(hidden_size));
+      std::ranges::copy(sampler_->tokens(), sampled.begin());
+      logits = logits.subspan(logits_size);
+      hidden = hidden.subspan(hidden_size);
+      sampled = sampled.subspan(sampler_->tokens().size());
+    }
+  }
+
+  /// All layers for the tokens of `slices`; the tokens that they ask for are sampler_'s then.
+  void compute(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden) {
     try {
-      run(first().step());
-      download_hidden(slices, hidden);
-      compute_logits(first().step(), logits, sampled);
+      launch(slices, logits, hidden);
+      wait();
+    } catch (const OutOfDeviceMemory&) {
+      throw;
     } catch (const Error&) {
       if (communicator_) failure_ = std::current_exception();
       throw;
     }
+  }
+
+  /// The same, which has happened when the queue has been waited for.
+  void launch(std::span<const Slice> slices, std::span<float> logits, std::span<float> hidden) {
+    for (Rank& rank : ranks_) rank.begin(slices, plan_.kv_groups);
+    use_device(kSamplingDevice);
+    sampler_->begin(first().step().rows, first().queue());
+    run(first().step());
+    download_hidden(slices, hidden);
+    compute_logits(first().step(), logits);
   }
 
   /// From token ids to work().normalized.
@@ -184,7 +247,7 @@ class CudaBackend final : public Backend {
   }
 
   /// And gives of each row what is wanted: the logits, the next token.
-  void compute_logits(const Step& step, std::span<float> logits, std::span<SampledToken> sampled) {
+  void compute_logits(const Step& step, std::span<float> logits) {
     const bool is_shared = first().has_part_of_head();
     const std::span<Rank> ranks = is_shared ? std::span(ranks_) : std::span(ranks_).first(1);
     for (Rank& rank : ranks) rank.select_logits_rows();
@@ -200,8 +263,6 @@ class CudaBackend final : public Backend {
           std::span(step.rows).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows)), logits);
     }
     sampler_->download(first().work(), first().queue());
-    wait();
-    std::ranges::copy(sampler_->tokens(), sampled.begin());
   }
 
   /// Of those rows of the first GPU's logits that are wanted, and returns where the next ones go.
@@ -215,11 +276,19 @@ class CudaBackend final : public Backend {
     return logits;
   }
 
+  /// Where `end` is null, the step is done, and its tokens are in `sampled`.
+  struct StepUnderway {
+    Mark end = {};
+    std::span<const SampledToken> tokens = {};  ///< where they arrive
+    std::span<SampledToken> sampled = {};
+  };
+
   model::ModelConfig config_;  ///< of the whole model
   std::string description_;
   MemoryPlan plan_;
   std::vector<Rank> ranks_;
   StepGraphs graphs_;
+  std::deque<StepUnderway> underway_;
   std::optional<TokenSampler> sampler_;  ///< of the first GPU, which has to be the current one when it is made
   /// Of one of several GPUs: no step can be computed any more, because the others may wait for it.
   std::exception_ptr failure_;

@@ -51,6 +51,15 @@ struct RecordedLaunches {
   cudaGraphExec_t executable = nullptr;
 };
 
+struct MarkedPlace {
+  MarkedPlace() = default;
+  ~MarkedPlace() { static_cast<void>(cudaEventDestroy(event)); }
+  MarkedPlace(const MarkedPlace&) = delete;
+  MarkedPlace& operator=(const MarkedPlace&) = delete;
+
+  cudaEvent_t event = nullptr;
+};
+
 int count_devices() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -143,6 +152,15 @@ Graph Queue::record(const std::function<void()>& work) {
 }
 
 void Queue::launch(const Graph& graph) { check(cudaGraphLaunch(graph->executable, stream_), "launch a graph"); }
+
+Mark Queue::mark() {
+  const auto place = std::make_shared<MarkedPlace>();
+  check(cudaEventCreateWithFlags(&place->event, cudaEventDisableTiming), "make an event");
+  check(cudaEventRecord(place->event, stream_), "record an event");
+  return place;
+}
+
+void Queue::wait_for(const Mark& mark) { check(cudaEventSynchronize(mark->event), "compute"); }
 
 bool Queue::is_done() {
   const cudaError_t status = cudaStreamQuery(stream_);

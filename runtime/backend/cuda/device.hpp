@@ -63,6 +63,10 @@ void free_pinned_memory(void* memory) noexcept;
 struct RecordedLaunches;
 using Graph = std::shared_ptr<const RecordedLaunches>;
 
+/// A place in a queue's work.
+struct MarkedPlace;
+using Mark = std::shared_ptr<const MarkedPlace>;
+
 /// Work that a GPU does in the order in which it was given.
 class Queue {
  public:
@@ -74,9 +78,9 @@ class Queue {
 
   Stream stream() const { return stream_; }
 
-  /// The source must stay as it is until the queue has been waited for, unless it is not pinned.
+  /// A pinned source must stay as it is until the queue, or a mark behind this, has been waited for.
   void upload(void* to, std::span<const std::byte> from);
-  /// `to` is written when the queue has been waited for.
+  /// `to` is written when the queue, or a mark behind this, has been waited for.
   void download(std::span<std::byte> to, const void* from);
   /// From the GPU's memory to the GPU's memory.
   void copy(void* to, const void* from, std::size_t bytes);
@@ -85,6 +89,11 @@ class Queue {
   /// nothing else with the GPU. Throws Error where the GPU cannot record, and what `work` throws.
   Graph record(const std::function<void()>& work);
   void launch(const Graph& graph);
+
+  /// The place behind all work that was given so far.
+  Mark mark();
+  /// Returns when the work before the mark, which is this queue's, is done. Throws as wait().
+  void wait_for(const Mark& mark);
 
   /// Whether all work is done. Throws as wait().
   bool is_done();

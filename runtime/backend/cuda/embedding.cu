@@ -15,7 +15,9 @@ constexpr int kThreads = 256;
 GPU_KERNEL(kThreads) embed_kernel(const Embedding step) {
   ptx::wait_for_previous_launch();
   const std::int64_t token = ptx::block_x();
-  const Bfloat16* row = step.table + step.ids[token] * step.hidden_size;
+  std::int64_t id = step.ids[token];
+  if (id < 0) id = step.chosen[-1 - id].id;
+  const Bfloat16* row = step.table + (id < 0 ? 0 : id) * step.hidden_size;
   float* out = step.hidden + token * step.hidden_size;
   for (std::int64_t i = ptx::thread_index(); i < step.hidden_size; i += kThreads)
     out[i] = step.scale * to_float(row[i]);

@@ -32,8 +32,7 @@ template <typename Experts>
 GPU_DEVICE TileOutput output_of(const ExpertProduct<Experts>& step, const ExpertTile& tile) {
   return {.out = step.out + tile.first_row * step.rows,
           .bias = step.bias == nullptr ? nullptr : step.bias + tile.expert * step.rows,
-          .rows = step.rows,
-          .add = false};
+          .rows = step.rows};
 }
 
 /// For few rows of an expert, whose weights' bytes are what takes time.

@@ -9,7 +9,10 @@
 
 namespace gpuinfer::backend::cuda {
 
-/// out[t, r] = Σ over c of weight[r, c] · x[t, c], + bias[r] where there is one; with `add`, that is added to out.
+/// Up to so many tokens a product is computed by blocks of few rows, which all have the same tokens.
+inline constexpr std::int64_t kFewTokens = 8;
+
+/// out[t, r] = Σ over c of weight[r, c] · x[t, c], + bias[r] where there is one.
 /// The sum is taken in float32, in the same order whatever `tokens` is.
 struct Product {
   const Bfloat16* weight = nullptr;  ///< [rows, columns], aligned to 16 bytes
@@ -19,17 +22,19 @@ struct Product {
   std::int64_t tokens = 0;
   std::int64_t rows = 0;
   std::int64_t columns = 0;  ///< a multiple of 8
-  bool add = false;
 };
 
 /// Throws std::invalid_argument where `columns` is no multiple of 8.
+void check(const Product& step);
+
+/// Throws as check().
 void multiply(const Product& step, Stream stream);
 
 inline Cost cost(const Product& step) {
   const std::int64_t outputs = step.tokens * step.rows;
-  return {.bytes = (step.rows + step.tokens) * step.columns * 2 + outputs * (step.add ? 8 : 4) +
-                   (step.bias != nullptr ? step.rows * 4 : 0),
-          .flops = 2 * outputs * step.columns};
+  return {
+      .bytes = (step.rows + step.tokens) * step.columns * 2 + outputs * 4 + (step.bias != nullptr ? step.rows * 4 : 0),
+      .flops = 2 * outputs * step.columns};
 }
 
 }  // namespace gpuinfer::backend::cuda

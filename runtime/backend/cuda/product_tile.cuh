@@ -47,13 +47,11 @@ struct TileOutput {
   float* out;         ///< [any, rows]: the block's first token
   const float* bias;  ///< [rows], or null
   std::int64_t rows;
-  bool add;
 
-  /// out[token, row] = result + bias[row], or that is added to what is there.
+  /// out[token, row] = result + bias[row].
   GPU_DEVICE void store(std::int64_t token, std::int64_t row, float result) const {
     if (bias != nullptr) result += bias[row];
-    float& number = out[token * rows + row];
-    number = add ? number + result : result;
+    out[token * rows + row] = result;
   }
 };
 

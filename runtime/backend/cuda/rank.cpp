@@ -8,7 +8,8 @@
 #include "runtime/backend/cuda/embedding.hpp"
 #include "runtime/backend/cuda/expert_product.hpp"
 #include "runtime/backend/cuda/expert_sum.hpp"
-#include "runtime/backend/cuda/product.hpp"
+#include "runtime/backend/cuda/fused_qkv.hpp"
+#include "runtime/backend/cuda/fused_router.hpp"
 #include "runtime/backend/cuda/rank_sum.hpp"
 #include "runtime/backend/cuda/rms_norm.hpp"
 #include "runtime/backend/cuda/rope.hpp"
@@ -33,7 +34,9 @@ Rank::Rank(const Shard& shard, const Device& device, Queue queue, DeviceModel mo
       model_(std::move(model)),
       pages_((use(), make_pages(config_, plan.kv_groups))),
       work_(config_, ranks_),
-      graphs_(StepGraphs::kMostGraphs * parts()) {}
+      graphs_(StepGraphs::kMostGraphs * parts()) {
+  work_.clear_arrivals(queue_);
+}
 
 void Rank::begin(std::span<const Slice> slices, std::span<const KvGroup> groups) {
   use();
@@ -69,6 +72,7 @@ void Rank::embed_tokens() {
   embed({.table = model_.embedding,
          .scale = config_.embedding_scale,
          .ids = step_.ids,
+         .chosen = work_.sampled.data(),
          .hidden = work_.hidden.data(),
          .tokens = step_.tokens,
          .hidden_size = config_.hidden_size},
@@ -80,7 +84,7 @@ void Rank::run_attention(std::size_t index) {
   const DeviceLayer& layer = model_.layers[index];
   const bool is_first = index == 0;
   add_and_normalize(!is_first, is_first ? nullptr : model_.layers[index - 1].mlp_output_norm, layer.input_norm);
-  multiply_by(layer.qkv, work_.normalized, work_.qkv);
+  compute_qkv(index);
   attend_in(index);
   multiply_by(layer.o, work_.attended, work_.branch);
 }
@@ -154,41 +158,51 @@ void Rank::add_and_normalize(bool has_branch, const float* branch_weight, const 
                queue_.stream());
 }
 
+Product Rank::product_of(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x,
+                         const DeviceArray<float>& out) const {
+  return {.weight = linear.weight,
+          .bias = linear.bias,
+          .x = x.data(),
+          .out = out.data(),
+          .tokens = step_.tokens,
+          .rows = linear.rows,
+          .columns = linear.columns};
+}
+
 void Rank::multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out) {
-  multiply({.weight = linear.weight,
-            .bias = linear.bias,
-            .x = x.data(),
-            .out = out.data(),
-            .tokens = step_.tokens,
-            .rows = linear.rows,
-            .columns = linear.columns},
-           queue_.stream());
+  multiply(product_of(linear, x, out), queue_.stream());
+}
+
+void Rank::compute_qkv(std::size_t index) {
+  const DeviceLayer& layer = model_.layers[index];
+  const std::size_t rope = config_.layers[index].rope;
+  const LayerPages& pages = pages_[index];
+  multiply_and_store({.product = product_of(layer.qkv, work_.normalized, work_.qkv),
+                      .storing = {.qkv = work_.qkv.data(),
+                                  .q_norm = layer.q_norm,
+                                  .k_norm = layer.k_norm,
+                                  .cosines = work_.cosines[rope].data(),
+                                  .sines = work_.sines[rope].data(),
+                                  .slots = step_.groups[pages.group].slots,
+                                  .queries = work_.queries.data(),
+                                  .keys = pages.keys.data(),
+                                  .values = pages.values.data(),
+                                  .tokens = step_.tokens,
+                                  .heads = config_.num_attention_heads,
+                                  .kv_heads = config_.num_key_value_heads,
+                                  .head_dim = config_.head_dim,
+                                  .epsilon = config_.rms_norm_eps},
+                      .arrivals = work_.arrivals.data()},
+                     queue_.stream());
 }
 
 void Rank::attend_in(std::size_t index) {
-  const DeviceLayer& layer = model_.layers[index];
-  const model::LayerConfig& settings = config_.layers[index];
   const LayerPages& pages = pages_[index];
   const StepGroup& group = step_.groups[pages.group];
-  rotate_and_store({.qkv = work_.qkv.data(),
-                    .q_norm = layer.q_norm,
-                    .k_norm = layer.k_norm,
-                    .cosines = work_.cosines[settings.rope].data(),
-                    .sines = work_.sines[settings.rope].data(),
-                    .slots = group.slots,
-                    .queries = work_.queries.data(),
-                    .keys = pages.keys.data(),
-                    .values = pages.values.data(),
-                    .tokens = step_.tokens,
-                    .heads = config_.num_attention_heads,
-                    .kv_heads = config_.num_key_value_heads,
-                    .head_dim = config_.head_dim,
-                    .epsilon = config_.rms_norm_eps},
-                   queue_.stream());
   attend({.queries = work_.queries.data(),
           .keys = pages.keys.data(),
           .values = pages.values.data(),
-          .sinks = layer.sinks,
+          .sinks = model_.layers[index].sinks,
           .slices = group.slices,
           .page_tables = step_.page_tables,
           .tiles = group.tiles,
@@ -201,7 +215,7 @@ void Rank::attend_in(std::size_t index) {
           .heads = config_.num_attention_heads,
           .kv_heads = config_.num_key_value_heads,
           .head_dim = config_.head_dim,
-          .window = settings.sliding_window.value_or(0),
+          .window = config_.layers[index].sliding_window.value_or(0),
           .scale = config_.attention_scale},
          queue_.stream());
 }
@@ -214,7 +228,6 @@ void Rank::run_dense(const DeviceLayer& layer) {
 
 void Rank::run_experts(const DeviceLayer& layer) {
   const std::int64_t rows = step_.tokens * config_.num_experts_per_tok;
-  multiply_by(layer.router, work_.normalized, work_.scores);
   const Routing routing{.scores = work_.scores.data(),
                         .picked = work_.picked.data(),
                         .weights = work_.pick_weights.data(),
@@ -228,7 +241,10 @@ void Rank::run_experts(const DeviceLayer& layer) {
                         .own_experts = own_experts_,
                         .tile_rows = expert_tile_rows(rows, config_.num_experts),
                         .softmax_over_picked = config_.softmax_over_picked};
-  route(routing, queue_.stream());
+  multiply_and_route({.product = product_of(layer.router, work_.normalized, work_.scores),
+                      .routing = routing,
+                      .arrivals = work_.arrivals.data()},
+                     queue_.stream());
   multiply_experts(layer.expert_gate_up, work_.normalized, routing.tokens_of_rows, routing, work_.gate_up);
   activate_rows(rows);
   multiply_experts(layer.expert_down, work_.activated, nullptr, routing, work_.expert_results);

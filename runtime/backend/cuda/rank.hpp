@@ -10,6 +10,7 @@
 #include "runtime/backend/cuda/device_model.hpp"
 #include "runtime/backend/cuda/kv_pages.hpp"
 #include "runtime/backend/cuda/memory_plan.hpp"
+#include "runtime/backend/cuda/product.hpp"
 #include "runtime/backend/cuda/router.hpp"
 #include "runtime/backend/cuda/shard.hpp"
 #include "runtime/backend/cuda/step.hpp"
@@ -57,7 +58,9 @@ class Rank {
   void prepare_ropes();
   /// `branch_weight` is of the norm of work().branch.
   void add_and_normalize(bool has_branch, const float* branch_weight, const float* weight);
+  Product product_of(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out) const;
   void multiply_by(const DeviceLinear& linear, const DeviceArray<Bfloat16>& x, const DeviceArray<float>& out);
+  void compute_qkv(std::size_t layer);
   void attend_in(std::size_t layer);
   void run_dense(const DeviceLayer& layer);
   void run_experts(const DeviceLayer& layer);

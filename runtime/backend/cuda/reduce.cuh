@@ -6,8 +6,9 @@
 
 namespace gpuinfer::backend::cuda {
 
-/// The sum of the lanes' values, in every lane.
-GPU_DEVICE float warp_sum(float value) {
+/// The sum of the lanes' values, float or int, in every lane.
+template <typename T>
+GPU_DEVICE T warp_sum(T value) {
   for (int step = ptx::kWarpLanes / 2; step > 0; step /= 2) value += ptx::shuffle_xor(value, step);
   return value;
 }

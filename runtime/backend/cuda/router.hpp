@@ -47,6 +47,9 @@ struct Routing {
 inline constexpr std::int64_t kMaximumExperts = 1024;
 
 /// Throws std::invalid_argument where there are more experts than kMaximumExperts, or more picks than experts.
+void check(const Routing& step);
+
+/// Throws as check().
 void route(const Routing& step, Stream stream);
 
 inline Cost cost(const Routing& step) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "runtime/backend/cuda/embedding.hpp"
+
 namespace gpuinfer::backend::cuda {
 namespace {
 
@@ -47,7 +49,7 @@ struct Tokens {
           with_logits.push_back(static_cast<std::int32_t>(ids.size()));
           rows.push_back({.wanted = wanted, .sampling = sampling});
         }
-        ids.push_back(slice.tokens[i]);
+        ids.push_back(slice.follows ? chosen_id(*slice.follows) : slice.tokens[i]);
         positions.push_back(static_cast<std::int32_t>(slice.position) + static_cast<std::int32_t>(i));
       }
     }
@@ -121,6 +123,18 @@ std::vector<std::vector<Slice>> cut_batch(std::span<const Slice> batch, std::int
     }
   }
   return portions;
+}
+
+std::vector<Slice> with_known_tokens(std::span<const Slice> batch, std::span<const SampledToken> chosen,
+                                     std::span<TokenId> tokens) {
+  std::vector<Slice> known(batch.begin(), batch.end());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if (!known[i].follows) continue;
+    tokens[i] = std::max(0, chosen[*known[i].follows].id);
+    known[i].tokens = tokens.subspan(i, 1);
+    known[i].follows.reset();
+  }
+  return known;
 }
 
 Step make_step(std::span<const Slice> slices, std::span<const KvGroup> groups, const AttentionHeads& heads,

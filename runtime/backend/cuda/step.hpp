@@ -18,6 +18,11 @@ namespace gpuinfer::backend::cuda {
 /// views point into the batch.
 std::vector<std::vector<Slice>> cut_batch(std::span<const Slice> batch, std::int64_t tokens);
 
+/// `batch` with the tokens that its slices follow, which are known by now: `chosen` are those of the step before.
+/// `tokens` has room for one of each slice.
+std::vector<Slice> with_known_tokens(std::span<const Slice> batch, std::span<const SampledToken> chosen,
+                                     std::span<TokenId> tokens);
+
 /// Of the layers that share a KV group; in the GPU's memory, as all pointers below.
 struct StepGroup {
   const AttentionSlice* slices = nullptr;
@@ -50,7 +55,7 @@ struct LogitsRow {
 
 struct Step {
   std::int64_t tokens = 0;
-  const std::int32_t* ids = nullptr;            ///< [tokens]
+  const std::int32_t* ids = nullptr;            ///< [tokens], as Embedding reads them
   const std::int32_t* positions = nullptr;      ///< [tokens]
   std::vector<StepGroup> groups = {};           ///< of each KV group
   const std::int32_t* page_tables = nullptr;    ///< of all groups, as Attention reads them

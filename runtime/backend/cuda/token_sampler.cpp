@@ -41,11 +41,15 @@ void TokenSampler::begin(std::span<const LogitsRow> rows, Queue& queue) {
     if (!sampling->allowed.empty()) one.allowed = std::ssize(allowed);
     allowed.insert(allowed.end(), sampling->allowed.begin(), sampling->allowed.end());
   }
+  turn_ = 1 - turn_;
   inputs_.clear();
   rows_ = inputs_.add<SampledRow>(sampled);
   edits_ = inputs_.add<LogitEdit>(edits);
   allowed_ = inputs_.add<std::uint32_t>(allowed);
-  if (edits.size() > unedited_.size()) unedited_ = DeviceArray<float>(2 * edits.size());
+  if (edits.size() > unedited_.size()) {
+    queue.wait();  // The last step may still use what is there.
+    unedited_ = DeviceArray<float>(2 * edits.size());
+  }
   inputs_.upload(queue);
 }
 
@@ -67,7 +71,7 @@ void TokenSampler::sample(std::int64_t begin, std::int64_t vocab, const Workspac
 
 void TokenSampler::download(const Workspace& work, Queue& queue) {
   if (asking_.empty()) return;
-  queue.download(std::as_writable_bytes(tokens_.span().first(asking_.size())), work.sampled.data());
+  queue.download(std::as_writable_bytes(tokens_[turn_].span().first(asking_.size())), work.sampled.data());
 }
 
 }  // namespace gpuinfer::backend::cuda

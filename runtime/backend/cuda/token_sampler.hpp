@@ -15,9 +15,9 @@ namespace gpuinfer::backend::cuda {
 
 class TokenSampler {
  public:
-  TokenSampler() : tokens_(kStepTokens) {}
+  TokenSampler() : tokens_{PinnedArray<SampledToken>(kStepTokens), PinnedArray<SampledToken>(kStepTokens)} {}
 
-  /// Begins a step, after the last one's queue has been waited for. Throws OutOfDeviceMemory where more is asked for
+  /// Begins a step, after the one before the last has been waited for. Throws OutOfDeviceMemory where more is asked for
   /// than ever before, and the GPU has no room for it.
   void begin(std::span<const LogitsRow> rows, Queue& queue);
 
@@ -28,8 +28,9 @@ class TokenSampler {
   /// After sample() for all rows: brings the tokens.
   void download(const Workspace& work, Queue& queue);
 
-  /// In the order of the rows that asked, when the queue has been waited for.
-  std::span<const SampledToken> tokens() const { return tokens_.span().first(asking_.size()); }
+  /// In the order of the rows that asked: they are there when download() has been waited for, and until the step after
+  /// the next one begins.
+  std::span<const SampledToken> tokens() const { return tokens_[turn_].span().first(asking_.size()); }
 
  private:
   std::vector<std::int64_t> asking_;  ///< the rows that ask for a token
@@ -38,7 +39,8 @@ class TokenSampler {
   StepInputs::Place<LogitEdit> edits_;
   StepInputs::Place<std::uint32_t> allowed_;
   DeviceArray<float> unedited_;
-  PinnedArray<SampledToken> tokens_;
+  PinnedArray<SampledToken> tokens_[2];  ///< of two steps in a row
+  std::size_t turn_ = 0;
 };
 
 }  // namespace gpuinfer::backend::cuda

@@ -1,6 +1,9 @@
 #include "runtime/backend/cuda/workspace.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
+#include <vector>
 
 namespace gpuinfer::backend::cuda {
 
@@ -26,6 +29,7 @@ void Workspace::for_each_array(const model::ModelConfig& config, std::int64_t ra
   sines.resize(config.ropes.size());
   for (DeviceArray<float>& array : cosines) visit(array, kStepTokens * config.head_dim / 2);
   for (DeviceArray<float>& array : sines) visit(array, kStepTokens * config.head_dim / 2);
+  visit(arrivals, config.num_attention_heads + 2 * config.num_key_value_heads);
   visit(branches, ranks == 1 ? 0 : ranks * kStepTokens * config.hidden_size);
   visit(logits_part, ranks == 1 ? 0 : kLogitsRows * (config.vocab_size / ranks));
   visit(scores, kStepTokens * config.num_experts);
@@ -41,6 +45,11 @@ Workspace::Workspace(const model::ModelConfig& config, std::int64_t ranks) {
   for_each_array(config, ranks, [](auto& array, std::int64_t elements) {
     array = std::remove_reference_t<decltype(array)>(static_cast<std::size_t>(elements));
   });
+}
+
+void Workspace::clear_arrivals(Queue& queue) {
+  const std::vector<std::uint32_t> zeros(arrivals.size());
+  queue.upload(arrivals.data(), std::as_bytes(std::span(zeros)));
 }
 
 std::int64_t Workspace::bytes(const model::ModelConfig& config, std::int64_t ranks) {

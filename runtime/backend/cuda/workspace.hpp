@@ -25,6 +25,9 @@ struct Workspace {
   /// Of one of `ranks` GPUs, for its shard's config. Throws OutOfDeviceMemory.
   Workspace(const model::ModelConfig& config, std::int64_t ranks);
 
+  /// Before the first step: what kernels find zero and leave so.
+  void clear_arrivals(Queue& queue);
+
   /// Bytes that it takes.
   static std::int64_t bytes(const model::ModelConfig& config, std::int64_t ranks);
 
@@ -40,9 +43,10 @@ struct Workspace {
   DeviceArray<Bfloat16> activated;          ///< intermediate_size for each
   DeviceArray<Bfloat16> selected;           ///< hidden_size: of tokens whose logits are wanted
   DeviceArray<float> logits;                ///< vocab_size, for kLogitsRows tokens
-  DeviceArray<SampledToken> sampled;        ///< one
+  DeviceArray<SampledToken> sampled;        ///< one; the next step finds them there
   std::vector<DeviceArray<float>> cosines;  ///< of each RoPE: head_dim / 2
   std::vector<DeviceArray<float>> sines;
+  DeviceArray<std::uint32_t> arrivals;  ///< one for each head of q, k and v, not for each token; zero between kernels
 
   // Where there are several GPUs.
   DeviceArray<float> branches;     ///< hidden_size for each rank: what each adds

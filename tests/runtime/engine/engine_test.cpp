@@ -106,6 +106,14 @@ TEST_CASE("generates max_tokens, or up to a stop token, or until the context is 
   CHECK(full.finished == FinishReason::kLength);
 }
 
+/// Who chooses tokens, and when they are known.
+enum class Choice { kHost, kBackend, kBackendAhead };
+
+void choose_by(Choice choice, ToyBackend::Options& options) {
+  options.samples = choice == Choice::kBackend;
+  options.runs_ahead = choice == Choice::kBackendAhead;
+}
+
 /// The answers to requests 0 .. count-1, each alone in an engine that remembers nothing.
 std::vector<Answer> answers_alone(const ToyBackend::Options& options, std::uint64_t count) {
   Engine engine(std::make_unique<ToyBackend>(options), {.limits = {.max_batch_tokens = 512}, .reuse_prefixes = false});
@@ -131,7 +139,8 @@ TEST_CASE("answers under load are those that each request gets alone") {
   std::atomic<std::int64_t> prompt_tokens = 0;
   std::atomic<std::int64_t> generated_tokens = 0;
   std::latch all_submitted(1);
-  options.samples = GENERATE(false, true);  // Others than those alone, and the same tokens.
+  // Others than those alone, and the same tokens.
+  choose_by(GENERATE(Choice::kHost, Choice::kBackend, Choice::kBackendAhead), options);
   const auto on_step = [&](const StepReport& report) {
     preempted += report.preempted;
     prompt_tokens += report.prompt_tokens;
@@ -168,7 +177,8 @@ TEST_CASE("answers under load are those that each request gets alone") {
 
 TEST_CASE("clients that leave at random do not disturb those who stay, and leave no page behind") {
   const std::vector<Answer> alone = answers_alone({}, 30);
-  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.kv_groups = {{.pages = 32}}}),
+  const bool ahead = GENERATE(false, true);
+  Engine engine(std::make_unique<ToyBackend>(ToyBackend::Options{.kv_groups = {{.pages = 32}}, .runs_ahead = ahead}),
                 {.limits = {.max_batch_tokens = 32, .max_running = 8}});
   std::atomic<int> wrong = 0;
   std::vector<std::thread> clients;
@@ -426,6 +436,103 @@ TEST_CASE("a step that throws fails the requests in it, and the engine goes on")
   REQUIRE(engine.wait_until_idle(kForever));
   CHECK(engine.statistics().kv_pages_used == 0);
   CHECK(engine.statistics().failure.empty());
+}
+
+TEST_CASE("a step is begun before the one before it ends, unless it needs its tokens") {
+  std::string order;
+  const auto ask = [&](const GenerationRequest& request) {
+    Engine engine(
+        std::make_unique<ToyBackend>(ToyBackend::Options{
+            .runs_ahead = true, .before_forward = [&](auto) { order += 'b'; }, .before_finish = [&] { order += 'f'; }}),
+        {});
+    const std::vector<TokenId> tokens = collect(engine.submit(request)).tokens;
+    engine.stop();
+    return tokens;
+  };
+  GenerationRequest request{.prompt = {1, 2, 3}, .max_tokens = 5};
+  CHECK(ask(request).size() == 5);
+  CHECK(std::exchange(order, "") == "bbfbfbfbff");
+
+  request.max_tokens = 3;
+  request.adjustments.frequency_penalty = 1;
+  CHECK(ask(request).size() == 3);
+  CHECK(std::exchange(order, "") == "bfbfbf");
+
+  // That the first token ends the answer is seen when the second one is computed already.
+  request.adjustments = {};
+  request.stop_tokens.resize(50);
+  std::iota(request.stop_tokens.begin(), request.stop_tokens.end(), 0);
+  CHECK(ask(request).size() == 1);
+  CHECK(std::exchange(order, "") == "bbff");
+
+  // Only 49 may come before the third token.
+  request.adjustments.min_tokens = 2;
+  request.stop_tokens.pop_back();
+  const std::vector<TokenId> tokens = ask(request);
+  CHECK(tokens == std::vector<TokenId>{49, 49, tokens.back()});
+  CHECK(std::exchange(order, "") == "bbfbff");
+}
+
+TEST_CASE("what an answer computed is found by the next prompt, also where its tokens are known late") {
+  const auto hits_after = [](Choice choice, std::int64_t max_tokens) {
+    std::int64_t hits = 0;
+    ToyBackend::Options options;
+    choose_by(choice, options);
+    Engine engine(std::make_unique<ToyBackend>(options),
+                  {.on_step = [&](const StepReport& report) { hits += report.prefix_hits; }});
+    GenerationRequest request{.prompt = {1, 2, 3}, .max_tokens = max_tokens};
+    const Answer answer = collect(engine.submit(request));
+    request.prompt.insert(request.prompt.end(), answer.tokens.begin(), answer.tokens.end());
+    request.prompt.resize(100, 7);
+    collect(engine.submit(request));
+    engine.stop();
+    return hits;
+  };
+  for (std::int64_t max_tokens = 10; max_tokens < 34; ++max_tokens) {
+    CAPTURE(max_tokens);
+    // The last token of an answer is not computed.
+    CHECK(hits_after(Choice::kHost, max_tokens) == (3 + max_tokens - 1) / 16 * 16);
+    CHECK(hits_after(Choice::kBackendAhead, max_tokens) == (3 + max_tokens - 1) / 16 * 16);
+  }
+}
+
+TEST_CASE("a step that fails takes the one behind it along, and nothing that was in the pages is used again") {
+  const bool at_begin = GENERATE(false, true);
+  std::atomic<int> steps_to_failure = -1;
+  const auto count_down = [&] {
+    if (--steps_to_failure == 0) throw std::runtime_error("no power");
+  };
+  ToyBackend::Options options{.runs_ahead = true};
+  if (at_begin) {
+    options.before_forward = [&](auto) { count_down(); };
+  } else {
+    options.before_finish = count_down;
+  }
+  Engine engine(std::make_unique<ToyBackend>(options), {.limits = {.max_batch_tokens = 8, .max_running = 2}});
+  const std::vector<GenerationRequest> requests = {{.prompt = std::vector<TokenId>(30, 5), .max_tokens = 20},
+                                                   {.prompt = std::vector<TokenId>(40, 3), .max_tokens = 20}};
+  std::vector<Answer> expected;
+  for (const GenerationRequest& request : requests) expected.push_back(collect(engine.submit(request)));
+  for (const int steps : {1, 2, 5, 6, 7, 20}) {
+    CAPTURE(at_begin, steps);
+    REQUIRE(engine.wait_until_idle(kForever));
+    steps_to_failure = steps;
+    std::size_t failed = 0;
+    std::vector<Generation> generations = engine.submit(requests);
+    for (std::size_t i = 0; i < 2; ++i) {
+      try {
+        const Answer answer = collect(std::move(generations[i]));
+        CHECK(answer == expected[i]);
+      } catch (const GenerationFailed& failure) {
+        CHECK(failure.what() == std::string("no power"));
+        ++failed;
+      }
+    }
+    CHECK(failed > 0);
+    REQUIRE(engine.wait_until_idle(kForever));
+    CHECK(engine.statistics().kv_pages_used == 0);
+    for (std::size_t i = 0; i < 2; ++i) CHECK(collect(engine.submit(requests[i])) == expected[i]);
+  }
 }
 
 TEST_CASE("a backend that always throws fails all, is left alone by new requests, and comes back when it works") {

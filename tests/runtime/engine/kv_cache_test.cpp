@@ -95,6 +95,32 @@ TEST_CASE("nothing is shared where that is switched off, or where each token has
   }
 }
 
+TEST_CASE("a block is remembered when its last token is known, and no later than when its sequence ends") {
+  const bool goes_on = GENERATE(false, true);
+  KvCache kv(Groups{{.pages = 16}});
+  Sequence first(1, counting(kPage - 1));
+  first.promised = 1;
+  compute(kv, first, kPage);
+  const auto reusable = [&] {
+    Sequence other(2, counting(100));
+    kv.reuse(other);
+    const std::int64_t count = other.computed;
+    kv.release(other);
+    return count;
+  };
+  CHECK(reusable() == 0);
+  first.tokens.push_back(kPage - 1);
+  CHECK(reusable() == 0);
+  if (goes_on) {
+    compute(kv, first, 1);
+  } else {
+    kv.release(first);
+  }
+  CHECK(reusable() == kPage);
+  kv.forget();
+  CHECK(reusable() == 0);
+}
+
 TEST_CASE("layers with a window hold only what it reaches") {
   constexpr std::int64_t kWindow = 20;
   KvCache kv(Groups{{.pages = 16}, {.sliding_window = kWindow, .pages = 16}});

@@ -52,6 +52,25 @@ TEST_CASE("what a page contains is remembered until its place is needed, the lon
   CHECK(pool.find(contents(1)) == std::nullopt);
 }
 
+TEST_CASE("forgotten pages are held as before, or empty") {
+  PagePool pool(3);
+  const std::int32_t held = pool.allocate();
+  const std::int32_t idle = pool.allocate();
+  pool.remember(held, contents(1));
+  pool.remember(idle, contents(2));
+  pool.release(idle);
+  pool.forget();
+  CHECK(pool.held() == 1);
+  CHECK(pool.find(contents(1)) == std::nullopt);
+  CHECK(pool.find(contents(2)) == std::nullopt);
+  CHECK(pool.allocate() != held);
+  CHECK(pool.allocate() != held);
+  pool.remember(held, contents(3));
+  pool.release(held);
+  CHECK(pool.find(contents(3)) == held);
+  CHECK(pool.available() == 1);
+}
+
 TEST_CASE("of two pages with the same contents one is remembered") {
   PagePool pool(2);
   const std::int32_t a = pool.allocate();

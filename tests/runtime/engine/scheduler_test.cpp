@@ -98,6 +98,39 @@ TEST_CASE("no more sequences run than allowed; the next one moves up when one le
   CHECK(scheduler.schedule().slices.empty());
 }
 
+TEST_CASE("a sequence whose next token is not known yet waits, or goes on with the one that is promised") {
+  KvCache kv(Groups{{.pages = 64}});
+  Scheduler scheduler(kv, {.max_batch_tokens = 20, .max_running = 2});
+  const auto waits = sequence(1, 5);
+  const auto goes_on = sequence(2, 5);
+  scheduler.add(*waits);
+  scheduler.add(*goes_on);
+  for (const ScheduledSlice& slice : scheduler.schedule().slices) kv.advance(*slice.sequence, slice.tokens);
+  CHECK(scheduler.schedule().slices.empty());
+  goes_on->promised = 1;
+  const Step step = scheduler.schedule();
+  CHECK(summary(step) == Slices{{2, 1}});
+  CHECK(step.slices[0].reaches_end());
+  kv.advance(*goes_on, 1);
+  waits->tokens.push_back(1);
+  CHECK(summary(scheduler.schedule()) == Slices{{1, 1}});
+}
+
+TEST_CASE("after a failure all are computed again, in their order") {
+  KvCache kv(Groups{{.pages = 64}});
+  Scheduler scheduler(kv, {.max_batch_tokens = 100, .max_running = 2});
+  const auto a = sequence(1, 40);
+  const auto b = sequence(2, 20);
+  const auto c = sequence(3, 5);
+  for (const auto& s : {a.get(), b.get(), c.get()}) scheduler.add(*s);
+  advance(kv, scheduler.schedule());
+  scheduler.start_over();
+  CHECK(kv.held() == 0);
+  CHECK(scheduler.waiting() == 3);
+  CHECK(summary(scheduler.schedule()) == Slices{{1, 41}, {2, 21}});
+  CHECK(a->reused_tokens == 0);
+}
+
 TEST_CASE("a lower priority goes first, and is the last to lose its pages") {
   KvCache kv(Groups{{.pages = 4}});
   Scheduler scheduler(kv, {.max_batch_tokens = 100, .max_running = 1});

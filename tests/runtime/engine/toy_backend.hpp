@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -27,8 +28,12 @@ class ToyBackend : public backend::Backend {
     float largest_logit = 8;
     /// Whether it samples.
     bool samples = false;
-    /// Runs before each step.
+    /// Whether it does as if it computed after begin(), and samples.
+    bool runs_ahead = false;
+    /// Runs before each step, with all of its tokens known.
     std::function<void(std::span<const backend::Slice>)> before_forward = {};
+    /// Runs before each finish().
+    std::function<void()> before_finish = {};
   };
 
   explicit ToyBackend(Options options) : options_(std::move(options)) {
@@ -43,7 +48,39 @@ class ToyBackend : public backend::Backend {
   std::int64_t max_position_embeddings() const override { return options_.max_position_embeddings; }
   const std::vector<backend::KvGroup>& kv_groups() const override { return options_.kv_groups; }
 
-  bool samples() const override { return options_.samples; }
+  bool samples() const override { return options_.samples || options_.runs_ahead; }
+  bool runs_ahead() const override { return options_.runs_ahead; }
+
+  /// Where it runs ahead, all is computed here, in the order in which it is begun, and nobody sees it yet.
+  void begin(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden,
+             std::span<backend::SampledToken> sampled) override {
+    if (!options_.runs_ahead) return forward(batch, logits, hidden, sampled);
+    if (underway_.size() == 2) throw std::logic_error("a third step is begun");
+    Underway step{.logits = {std::vector<float>(logits.size()), logits},
+                  .hidden = {std::vector<float>(hidden.size()), hidden},
+                  .sampled = {std::vector<backend::SampledToken>(sampled.size()), sampled}};
+    try {
+      std::vector<TokenId> tokens(batch.size());
+      forward(with_known_tokens(batch, tokens), step.logits.result, step.hidden.result, step.sampled.result);
+    } catch (...) {
+      lose_all();
+      throw;
+    }
+    underway_.push_back(std::move(step));
+  }
+
+  void finish() override {
+    if (!options_.runs_ahead) return;
+    if (underway_.empty()) throw std::logic_error("no step is under way");
+    try {
+      if (options_.before_finish) options_.before_finish();
+    } catch (...) {
+      lose_all();
+      throw;
+    }
+    underway_.front().give();
+    underway_.pop_front();
+  }
 
   void forward(std::span<const backend::Slice> batch, std::span<float> logits, std::span<float> hidden,
                std::span<backend::SampledToken> sampled) override {
@@ -71,6 +108,43 @@ class ToyBackend : public backend::Backend {
   }
 
  private:
+  template <typename T>
+  struct Output {
+    std::vector<T> result;
+    std::span<T> wanted;
+  };
+
+  struct Underway {
+    Output<float> logits;
+    Output<float> hidden;
+    Output<backend::SampledToken> sampled;
+
+    void give() const {
+      std::ranges::copy(logits.result, logits.wanted.begin());
+      std::ranges::copy(hidden.result, hidden.wanted.begin());
+      std::ranges::copy(sampled.result, sampled.wanted.begin());
+    }
+  };
+
+  /// `tokens` has room for one of each slice.
+  std::vector<backend::Slice> with_known_tokens(std::span<const backend::Slice> batch,
+                                                std::vector<TokenId>& tokens) const {
+    std::vector<backend::Slice> known(batch.begin(), batch.end());
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      if (!known[i].follows) continue;
+      if (known[i].tokens.size() != 1) throw std::logic_error("more than the token that follows");
+      tokens[i] = std::max(0, underway_.back().sampled.result.at(*known[i].follows).id);
+      known[i].tokens = {&tokens[i], 1};
+    }
+    return known;
+  }
+
+  /// Nothing may be relied upon then, so the pages have something else.
+  void lose_all() {
+    underway_.clear();
+    for (std::vector<TokenId>& cache : caches_) std::ranges::fill(cache, -1);
+  }
+
   TokenId& at(std::size_t group, const backend::Slice& slice, std::int64_t position) {
     const std::int32_t page = slice.page_tables[group][static_cast<std::size_t>(position / backend::kPageTokens)];
     return caches_[group].at(static_cast<std::size_t>(page * backend::kPageTokens + position % backend::kPageTokens));
@@ -144,6 +218,7 @@ class ToyBackend : public backend::Backend {
 
   Options options_;
   std::vector<std::vector<TokenId>> caches_;  ///< of each group: [pages, kPageTokens]
+  std::deque<Underway> underway_;
 };
 
 }  // namespace gpuinfer::engine

@@ -69,6 +69,9 @@ struct Atomic {
   Atomic& operator=(const Atomic&) = delete;
 };
 
+/// What the block accesses from now on comes after what the blocks of the launch that ran before it have.
+void synchronize_with_blocks();
+
 /// Ends the launch with a Failure.
 [[noreturn]] void fail(const std::string& what);
 

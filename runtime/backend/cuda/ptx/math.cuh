@@ -26,6 +26,15 @@ GPU_DEVICE SineCosine sine_cosine_of_turns(float turns) {
 #endif
 }
 
+/// a + b. Never fused with the product that one of them is: the same bits in every kernel (CUDA's __fadd_rn).
+GPU_DEVICE float add_unfused(float a, float b) {
+#ifdef __CUDACC__
+  return __fadd_rn(a, b);
+#else
+  return a + b;
+#endif
+}
+
 /// 2^exponent to the last two bits of a float32; 0 for -∞ and where the power is no normal number
 /// (PTX ISA: ex2.approx.ftz).
 GPU_DEVICE float power_of_two(float exponent) {

@@ -17,18 +17,16 @@ struct Case {
   std::int64_t rows;
   std::int64_t columns;
   bool with_bias;
-  bool add;
 
   std::vector<Bfloat16> weight, x;
-  std::vector<float> bias, before;
+  std::vector<float> bias;
 
-  Case(std::int64_t token_count, std::int64_t row_count, std::int64_t column_count, bool has_bias, bool adds)
-      : tokens(token_count), rows(row_count), columns(column_count), with_bias(has_bias), add(adds) {
+  Case(std::int64_t token_count, std::int64_t row_count, std::int64_t column_count, bool has_bias)
+      : tokens(token_count), rows(row_count), columns(column_count), with_bias(has_bias) {
     simt::RandomValues random(4);
     weight = random.bfloat16s(rows * columns, 0.001F, 0.05F);
     x = random.bfloat16s(tokens * columns, 0.1F, 1);
     bias = random.floats(rows);
-    before = random.floats(tokens * rows);
   }
 };
 
@@ -37,18 +35,14 @@ std::vector<float> run(const Case& test, std::int64_t begin, std::int64_t end) {
   const simt::Input weight(test.weight);
   const simt::Input bias(test.bias);
   const simt::Input x(std::vector(test.x.begin() + begin * test.columns, test.x.begin() + end * test.columns));
-  const auto count = static_cast<std::size_t>((end - begin) * test.rows);
-  auto out = test.add ? simt::Output<float>(
-                            std::vector(test.before.begin() + begin * test.rows, test.before.begin() + end * test.rows))
-                      : simt::Output<float>(count);
+  simt::Output<float> out(static_cast<std::size_t>((end - begin) * test.rows));
   multiply({.weight = weight.data(),
             .bias = test.with_bias ? bias.data() : nullptr,
             .x = x.data(),
             .out = out.data(),
             .tokens = end - begin,
             .rows = test.rows,
-            .columns = test.columns,
-            .add = test.add},
+            .columns = test.columns},
            nullptr);
   return out.values();
 }
@@ -62,7 +56,6 @@ std::vector<double> expected(const Case& test) {
         sum += simt::to_double(test.weight[static_cast<std::size_t>(row * test.columns + i)]) *
                simt::to_double(test.x[static_cast<std::size_t>(token * test.columns + i)]);
       }
-      if (test.add) sum += simt::to_double(test.before[results.size()]);
       results.push_back(sum);
     }
   }
@@ -75,11 +68,11 @@ void check(const Case& test) {
       [&] { CHECK(simt::largest_error(run(test, 0, test.tokens), results) < simt::kFloatTolerance); });
 }
 
-TEST_CASE("tokens are multiplied with weights, with a bias or without, added to what is there or not") {
-  check({1, 33, 2880, true, false});
-  check({3, 16, 40, false, true});
-  check({9, 50, 128, true, true});
-  check({33, 17, 136, false, false});
+TEST_CASE("tokens are multiplied with weights, with a bias or without") {
+  check({1, 33, 2880, true});
+  check({3, 16, 40, false});
+  check({9, 50, 128, true});
+  check({33, 17, 136, false});
 }
 
 /// So many rows and tokens that blocks of 128 rows and 64 tokens compute them.
@@ -87,12 +80,12 @@ constexpr std::int64_t kWideTokens = 64 * 15 + 5;
 constexpr std::int64_t kWideRows = 128 * 7 + 17;
 
 TEST_CASE("many tokens are multiplied the same way") {
-  const Case test(kWideTokens, kWideRows, 8, true, true);
+  const Case test(kWideTokens, kWideRows, 8, true);
   CHECK(simt::largest_error(run(test, 0, test.tokens), expected(test)) < simt::kFloatTolerance);
 }
 
 TEST_CASE("a token's product is the same bits alone and in batches of every kind") {
-  const Case test(kWideTokens, kWideRows, 136, false, false);
+  const Case test(kWideTokens, kWideRows, 136, false);
   const std::vector<float> all = run(test, 0, test.tokens);
   for (const std::int64_t tokens : {1, 9, 40}) {
     const std::vector<float> some = run(test, 100, 100 + tokens);
@@ -109,8 +102,7 @@ TEST_CASE("the cost of a product is its weights and what it multiplies with them
   Product step{.tokens = 2, .rows = 10, .columns = 16};
   CHECK(cost(step) == Cost{.bytes = 10 * 16 * 2 + 2 * 16 * 2 + 20 * 4, .flops = 2 * 2 * 10 * 16});
   step.bias = &number;
-  step.add = true;
-  CHECK(cost(step).bytes == 10 * 16 * 2 + 2 * 16 * 2 + 20 * 8 + 10 * 4);
+  CHECK(cost(step).bytes == 10 * 16 * 2 + 2 * 16 * 2 + 20 * 4 + 10 * 4);
 }
 
 }  // namespace

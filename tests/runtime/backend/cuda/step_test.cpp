@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "catch.hpp"
+#include "runtime/backend/cuda/embedding.hpp"
 
 namespace gpuinfer::backend::cuda {
 namespace {
@@ -137,6 +138,22 @@ TEST_CASE("a row of logits is computed for every token that is looked at, by the
   CHECK(portions[1][0].sampling == &sampling);
   CHECK(portions[1][1].sampling == nullptr);
   CHECK(portions[2][0].sampling == &sampling);
+}
+
+TEST_CASE("a token that follows one of the step before is named by its place, or by its id where that is known") {
+  Host host;
+  const Batch batch({20, 3, 5});
+  std::vector<Slice> slices(batch.slices().begin(), batch.slices().end());
+  slices[0].follows = 1;
+  slices[2].follows = 0;
+  const Step step = host.make(slices);
+  CHECK(std::vector(step.ids, step.ids + 3) == std::vector<std::int32_t>{chosen_id(1), 7, chosen_id(0)});
+
+  const SampledToken chosen[] = {{.id = 33}, {.id = SampledToken::kNoneAllowed}};
+  TokenId tokens[3];
+  const Step known = host.make(with_known_tokens(slices, chosen, tokens));
+  CHECK(std::vector(known.ids, known.ids + 3) == std::vector<std::int32_t>{0, 7, 33});
+  CHECK(known.shape == step.shape);
 }
 
 TEST_CASE("inputs that move change the shape") {

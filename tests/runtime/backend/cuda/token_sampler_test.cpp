@@ -65,6 +65,32 @@ TEST_CASE("rows that ask get their tokens, in their order, wherever they are") {
   }
 }
 
+TEST_CASE("the tokens of a step stay while the next one is under way") {
+  const Workspace work(config(), 1);
+  TokenSampler sampler;
+  Queue queue;
+  const TokenSampling greedy{.temperature = 0, .generated_vocab_size = kVocab};
+  const LogitsRow row{.sampling = &greedy};
+  std::vector<Mark> ends;
+  std::vector<std::span<const SampledToken>> tokens;
+  const auto begin = [&](TokenId likeliest) {
+    sampler.begin({&row, 1}, queue);
+    std::fill_n(work.logits.data(), kVocab, 0.0F);
+    work.logits.data()[likeliest] = 1;
+    sampler.sample(0, kVocab, work, queue);
+    sampler.download(work, queue);
+    ends.push_back(queue.mark());
+    tokens.push_back(sampler.tokens());
+  };
+  begin(3);
+  for (const TokenId next : {4, 5, 6}) {
+    begin(next);
+    queue.wait_for(ends[ends.size() - 2]);
+    CHECK(tokens[tokens.size() - 2].front().id == next - 1);
+    CHECK(tokens.back().front().id != next);
+  }
+}
+
 TEST_CASE("what decides among the tokens reaches the GPU") {
   const Workspace work(config(), 1);
   TokenSampler sampler;

@@ -215,6 +215,24 @@ cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return note(state_of_gpu());
 }
 
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  const std::lock_guard lock(runtime().mutex);
+  *event = nullptr;
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t) {
+  const std::lock_guard lock(runtime().mutex);
+  return note(state_of_gpu());
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
   const std::lock_guard lock(runtime().mutex);
   return gpuinfer::fakes::copy(to, from, bytes);

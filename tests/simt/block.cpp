@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "simt/accesses.hpp"
@@ -13,9 +14,12 @@ namespace gpuinfer::simt {
 namespace {
 
 /// One in so many steps a warp other than the favourite runs, and a new favourite is drawn: warps drift far apart, as
-/// they do on a GPU, and a missing barrier shows.
+/// they do on a GPU, and a missing barrier shows. Powers of two.
 constexpr unsigned kStepsForOthers = 8;
 constexpr unsigned kStepsOfFavourite = 256;
+
+/// Of `below` numbers the one that the upper half of `bits` falls to.
+unsigned choose(std::uint64_t bits, std::size_t below) { return static_cast<unsigned>((bits >> 32) * below >> 32); }
 
 /// Unwinds the stack of the thread that failed.
 struct Stopped {
@@ -28,7 +32,8 @@ std::string text_of(const Place& place) {
 }
 
 bool same(const Place& a, const Place& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::string_view(a.file_name()) == b.file_name();
+  const bool same_file = a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0;
+  return same_file && a.line() == b.line() && a.column() == b.column();
 }
 
 }  // namespace
@@ -42,9 +47,9 @@ Block::Block(std::string kernel, unsigned threads, std::size_t dynamic_shared_by
       warps_(threads / kLanes),
       dynamic_shared_(dynamic_shared_bytes, true) {}
 
-void Block::run(Dimensions index, std::mt19937_64& random) {
+void Block::run(Dimensions index, Random& random) {
   start(index);
-  while (!all_in(Thread::State::kEnded)) {
+  while (ended_ < size()) {
     while (pick_thread(random)) run_thread();
     release_barrier();
   }
@@ -55,6 +60,7 @@ void Block::run(Dimensions index, std::mt19937_64& random) {
 void Block::start(Dimensions index) {
   index_ = index;
   Races::all().begin_block();
+  ended_ = 0;
   dynamic_shared_.poison();
   for (auto& [variable, memory] : shared_) memory->poison();
   for (unsigned i = 0; i < size(); ++i) {
@@ -79,16 +85,17 @@ void Block::start(Dimensions index) {
   if (std::exchange(is_first_, false)) early_.emplace();
 }
 
-bool Block::pick_thread(std::mt19937_64& random) {
-  const auto draw = [&](std::size_t below) { return static_cast<unsigned>(random() % below); };
-  if (draw(kStepsOfFavourite) == 0) favourite_ = draw(warps_.size());
-  unsigned chosen = draw(kStepsForOthers) == 0 ? draw(warps_.size()) : favourite_;
+bool Block::pick_thread(Random& random) {
+  const std::uint64_t bits = random();
+  if (bits % kStepsOfFavourite == 0) favourite_ = choose(random(), warps_.size());
+  const bool is_others_turn = bits / kStepsOfFavourite % kStepsForOthers == 0;
+  unsigned chosen = is_others_turn ? choose(random(), warps_.size()) : favourite_;
   for (std::size_t tried = 0; warps_[chosen].ready.empty(); ++tried) {
     if (tried == warps_.size()) return false;
     chosen = (chosen + 1) % static_cast<unsigned>(warps_.size());
   }
   std::vector<unsigned>& ready = warps_[chosen].ready;
-  std::swap(ready[draw(ready.size())], ready.back());
+  std::swap(ready[choose(bits, ready.size())], ready.back());
   running_ = ready.back();
   ready.pop_back();
   return true;
@@ -101,17 +108,18 @@ void Block::run_thread() {
   if (failure_) stop(running_, *failure_);
   if (thread().fiber.ended()) {
     thread().state = Thread::State::kEnded;
+    ++ended_;
     if (!thread().has_waited) stop(running_, "ends without having waited for the kernel before it");
     if (!thread().open_group.empty() || !thread().groups.empty()) {
       stop(running_, "ends before its asynchronous copies have arrived");
     }
   }
-  if (thread().state == Thread::State::kAtExchange) release_warp(running_ / kLanes);
+  if (thread().state == Thread::State::kAtExchange && ++warp().at_exchange == kLanes) release_warp(running_ / kLanes);
 }
 
+/// All lanes have come to a collective, which ought to be one.
 void Block::release_warp(unsigned warp) {
   const std::span<Thread> lanes(&threads_[warp * kLanes], kLanes);
-  if (!std::ranges::all_of(lanes, [](const Thread& lane) { return lane.state == Thread::State::kAtExchange; })) return;
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     if (!same(lanes[lane].place, lanes[0].place)) {
       stop(warp * kLanes + lane,
@@ -122,11 +130,12 @@ void Block::release_warp(unsigned warp) {
     lanes[lane].state = Thread::State::kReady;
     warps_[warp].ready.push_back(warp * kLanes + lane);
   }
+  warps_[warp].at_exchange = 0;
 }
 
 /// All threads that have not ended wait: they may go on if all of them are at one barrier.
 void Block::release_barrier() {
-  if (all_in(Thread::State::kEnded)) return;
+  if (ended_ == size()) return;
   const auto is_waiting = [](const Thread& thread) { return thread.state != Thread::State::kEnded; };
   const auto waiting = std::ranges::find_if(threads_, is_waiting);
   for (unsigned i = 0; i < size(); ++i) {
@@ -139,10 +148,6 @@ void Block::release_barrier() {
     threads_[i].state = Thread::State::kReady;
     warps_[i / kLanes].ready.push_back(i);
   }
-}
-
-bool Block::all_in(Thread::State state) const {
-  return std::ranges::all_of(threads_, [&](const Thread& thread) { return thread.state == state; });
 }
 
 void Block::stop(unsigned thread, const std::string& what) const {
@@ -172,6 +177,7 @@ void Block::fail(const std::string& what) { throw Stopped{what}; }
 
 void Block::abandon_thread(const std::string& what) {
   failure_ = what;
+  ForbiddenMemory::allow_all();
   thread().fiber.suspend();
   std::abort();
 }

@@ -8,13 +8,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "runtime/backend/cuda/ptx/host_twin.hpp"
 #include "simt/fiber.hpp"
 #include "simt/guarded_memory.hpp"
+#include "simt/random.hpp"
 
 namespace gpuinfer::simt {
 
@@ -45,6 +45,7 @@ class Block {
   struct Warp {
     std::array<std::array<Words, kLanes>, 2> words;
     std::vector<unsigned> ready;  ///< Threads that can go on.
+    unsigned at_exchange = 0;     ///< How many lanes wait for the others.
   };
 
   /// Its threads are watched for races, or they are not.
@@ -52,7 +53,7 @@ class Block {
         const std::function<void()>& body);
 
   /// Runs all threads of the block at `index` to their end, in an order that `random` draws. Throws Failure.
-  void run(Dimensions index, std::mt19937_64& random);
+  void run(Dimensions index, Random& random);
 
   // For the thread that runs.
   /// Goes on when run() finds that everyone it waits for has come; the thread is at `place` until then.
@@ -74,11 +75,10 @@ class Block {
 
  private:
   void start(Dimensions index);
-  bool pick_thread(std::mt19937_64& random);
+  bool pick_thread(Random& random);
   void run_thread();
   void release_warp(unsigned warp);
   void release_barrier();
-  bool all_in(Thread::State state) const;
   [[noreturn]] void stop(unsigned thread, const std::string& what) const;
 
   std::string kernel_;
@@ -94,6 +94,7 @@ class Block {
 
   Dimensions index_;
   unsigned running_ = 0;
+  unsigned ended_ = 0;  ///< How many threads have.
   /// The warp that runs ahead of the others for a while.
   unsigned favourite_ = 0;
   std::optional<std::string> failure_;

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -10,6 +11,12 @@
 
 namespace gpuinfer::simt {
 namespace {
+
+/// Of fibers that are no more, for those of the next launch: every thread of every launch has one.
+std::vector<std::unique_ptr<std::byte[]>>& spare_stacks() {
+  static std::vector<std::unique_ptr<std::byte[]>> stacks;
+  return stacks;
+}
 
 #ifdef __SANITIZE_ADDRESS__
 void before_switch(void** save, const void* stack, std::size_t bytes) {
@@ -25,7 +32,19 @@ void after_switch(void* /*saved*/, const void** /*stack*/, std::size_t* /*bytes*
 
 }  // namespace
 
-Fiber::Fiber() : stack_(new std::byte[kStackBytes]) {}
+Fiber::Fiber() {
+  if (spare_stacks().empty()) {
+    stack_.reset(new std::byte[kStackBytes]);
+  } else {
+    stack_ = std::move(spare_stacks().back());
+    spare_stacks().pop_back();
+  }
+}
+
+Fiber::~Fiber() {
+  // What was abandoned in the middle is in use as far as AddressSanitizer knows.
+  if (ended_) spare_stacks().push_back(std::move(stack_));
+}
 
 void Fiber::start(std::function<void()> body) {
   body_ = std::move(body);

@@ -11,6 +11,7 @@ namespace gpuinfer::simt {
 class Fiber {
  public:
   Fiber();
+  ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 

@@ -28,10 +28,6 @@ class GuardedMemory {
   /// Any access to its first megabyte is, until it may be accessed again. (All of it would take longer than most
   /// kernels.)
   void set_accessible(bool accessible);
-  /// Nothing of it can be touched from now on, and then it can again; what is not accessible stays so.
-  void forbid();
-  void allow();
-
   /// All that there is at present.
   static const std::set<GuardedMemory*>& all();
   bool contains(const void* address) const;
@@ -40,6 +36,9 @@ class GuardedMemory {
   void check_borders() const;
 
  private:
+  friend class ForbiddenMemory;
+  int protection() const;
+
   std::size_t size_;
   std::size_t mapped_bytes_;
   std::byte* mapping_;
@@ -48,13 +47,17 @@ class GuardedMemory {
   bool closed_ = false;  ///< not accessible
 };
 
-/// No memory that there is can be touched for as long as it lives.
+/// No memory that there is can be touched for as long as it lives, by the thread that made it; then it can again, but
+/// what is not accessible stays so.
 class ForbiddenMemory {
  public:
   ForbiddenMemory();
   ~ForbiddenMemory();
   ForbiddenMemory(const ForbiddenMemory&) = delete;
   ForbiddenMemory& operator=(const ForbiddenMemory&) = delete;
+
+  /// In a signal handler, which Linux begins with all keys locked: leaves no memory forbidden.
+  static void allow_all();
 };
 
 }  // namespace gpuinfer::simt

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -93,7 +92,7 @@ void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t d
   }
   Block block(std::string(kernel) + " under schedule " + std::to_string(schedule), threads, dynamic_shared_bytes,
               is_watching && schedule == kWatchedSchedule, thread);
-  std::mt19937_64 random(schedule);
+  Random random(schedule);
   std::vector<unsigned> order(grid.x * grid.y * grid.z);
   std::iota(order.begin(), order.end(), 0U);
   std::ranges::shuffle(order, random);

@@ -202,6 +202,12 @@ void prefetch(const void* /*address*/) { std::abort(); }
 std::span<const Words, kLanes> exchange(const Words& /*mine*/, Place /*place*/) { std::abort(); }
 void* shared_memory(const void* /*variable*/, std::size_t /*bytes*/) { std::abort(); }
 void* dynamic_shared_memory() { std::abort(); }
+void warp_barrier(Place /*place*/) { std::abort(); }
+Atomic::Atomic() { std::abort(); }
+Atomic::~Atomic() { std::abort(); }
+void synchronize_with_blocks() { std::abort(); }
+/// Called by tests/simt/accesses.hpp.
+void check_access(const void* /*address*/, std::size_t /*bytes*/, bool /*is_write*/) { std::abort(); }
 void copy_async(void* /*to*/, const void* /*from*/) { std::abort(); }
 void close_copy_group() { std::abort(); }
 void wait_copy_groups(unsigned /*pending*/) { std::abort(); }

@@ -6,7 +6,9 @@
 #include <cstring>
 #include <utility>
 
+#include "simt/accesses.hpp"
 #include "simt/failure.hpp"
+#include "simt/races.hpp"
 
 namespace gpuinfer::simt {
 namespace {
@@ -36,12 +38,14 @@ bool same(const Place& a, const Place& b) {
 
 }  // namespace
 
-Block::Block(std::string kernel, unsigned threads, std::size_t dynamic_shared_bytes, const std::function<void()>& body)
+Block::Block(std::string kernel, unsigned threads, std::size_t dynamic_shared_bytes, bool is_watched,
+             const std::function<void()>& body)
     : kernel_(std::move(kernel)),
+      is_watched_(is_watched),
       body_(body),
       threads_(threads),
       warps_(threads / kLanes),
-      dynamic_shared_(dynamic_shared_bytes) {}
+      dynamic_shared_(dynamic_shared_bytes, true) {}
 
 void Block::run(Dimensions index, Random& random) {
   start(index);
@@ -55,6 +59,7 @@ void Block::run(Dimensions index, Random& random) {
 
 void Block::start(Dimensions index) {
   index_ = index;
+  Races::all().begin_block();
   ended_ = 0;
   dynamic_shared_.poison();
   for (auto& [variable, memory] : shared_) memory->poison();
@@ -63,6 +68,8 @@ void Block::start(Dimensions index) {
     thread.open_group.clear();
     thread.groups.clear();
     thread.exchanges = 0;
+    thread.block_barriers = 0;
+    thread.warp_barriers = 0;
     thread.has_waited = false;
     thread.state = Thread::State::kReady;
     thread.fiber.start([this] {
@@ -95,7 +102,9 @@ bool Block::pick_thread(Random& random) {
 }
 
 void Block::run_thread() {
+  watched_thread = is_watched_ ? &thread().fiber : nullptr;
   thread().fiber.resume();
+  watched_thread = nullptr;
   if (failure_) stop(running_, *failure_);
   if (thread().fiber.ended()) {
     thread().state = Thread::State::kEnded;
@@ -160,18 +169,22 @@ void Block::wait_for_previous_launch(Place place) {
 
 void* Block::shared_memory(const void* variable, std::size_t bytes) {
   std::unique_ptr<GuardedMemory>& memory = shared_[variable];
-  if (!memory) memory = std::make_unique<GuardedMemory>(bytes);
+  if (!memory) memory = std::make_unique<GuardedMemory>(bytes, true);
   return memory->data();
 }
 
 void Block::fail(const std::string& what) { throw Stopped{what}; }
 
-void Block::abandon_thread() {
-  failure_ = early_ ? "touches memory before it has waited for the kernel before it"
-                    : "touches memory outside of its buffers, or writes to an input";
+void Block::abandon_thread(const std::string& what) {
+  failure_ = what;
   ForbiddenMemory::allow_all();
   thread().fiber.suspend();
   std::abort();
+}
+
+void Block::abandon_thread() {
+  abandon_thread(early_ ? "touches memory before it has waited for the kernel before it"
+                        : "touches memory outside of its buffers, or writes to an input");
 }
 
 }  // namespace gpuinfer::simt

@@ -35,6 +35,8 @@ class Block {
     /// Exchanges that it has taken part in: odd and even ones have words of their own, so that a lane which is already
     /// at the next one does not overwrite what another has yet to read.
     unsigned exchanges = 0;
+    unsigned block_barriers = 0;  ///< That it has passed.
+    unsigned warp_barriers = 0;
     bool has_waited = false;  ///< For the launch before this one.
     std::vector<Copy> open_group;
     std::deque<std::vector<Copy>> groups;
@@ -46,7 +48,9 @@ class Block {
     unsigned at_exchange = 0;     ///< How many lanes wait for the others.
   };
 
-  Block(std::string kernel, unsigned threads, std::size_t dynamic_shared_bytes, const std::function<void()>& body);
+  /// Its threads are watched for races, or they are not.
+  Block(std::string kernel, unsigned threads, std::size_t dynamic_shared_bytes, bool is_watched,
+        const std::function<void()>& body);
 
   /// Runs all threads of the block at `index` to their end, in an order that `random` draws. Throws Failure.
   void run(Dimensions index, Random& random);
@@ -64,8 +68,9 @@ class Block {
   void* dynamic_shared_memory() { return dynamic_shared_.data(); }
   /// Ends the running thread; run() throws.
   [[noreturn]] void fail(const std::string& what);
-  /// The same for what the thread must not touch, from a signal handler, which cannot throw: the thread's stack is left
-  /// as it is.
+  /// The same where nothing can be thrown: the thread's stack is left as it is.
+  [[noreturn]] void abandon_thread(const std::string& what);
+  /// For what the thread must not touch, from a signal handler.
   [[noreturn]] void abandon_thread();
 
  private:
@@ -77,6 +82,7 @@ class Block {
   [[noreturn]] void stop(unsigned thread, const std::string& what) const;
 
   std::string kernel_;
+  bool is_watched_;
   std::function<void()> body_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;

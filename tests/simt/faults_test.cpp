@@ -6,12 +6,14 @@
 #include "catch.hpp"
 #include "runtime/backend/cuda/ptx/arrival.cuh"
 #include "runtime/backend/cuda/ptx/async_copy.cuh"
+#include "runtime/backend/cuda/ptx/atomic.cuh"
 #include "runtime/backend/cuda/ptx/kernel.cuh"
 #include "runtime/backend/cuda/ptx/launch.cuh"
 #include "runtime/backend/cuda/ptx/memory.cuh"
 #include "runtime/backend/cuda/ptx/overlap.cuh"
 #include "runtime/backend/cuda/ptx/warp.cuh"
 #include "runtime/backend/cuda/reduce.cuh"
+#include "simt/accesses.hpp"
 #include "simt/buffer.hpp"
 #include "simt/failure.hpp"
 #include "simt/schedule.hpp"
@@ -102,13 +104,13 @@ GPU_KERNEL(32) load_four(const float* in, float* out, int shift) {
 
 GPU_KERNEL(32) write_to(float* out, int index) {
   ptx::wait_for_previous_launch();
-  out[index] = 1;
+  if (ptx::thread_index() == 0) out[index] = 1;
 }
 
 GPU_KERNEL(32) write_to_shared(int index) {
   ptx::wait_for_previous_launch();
   GPU_SHARED(float, values, 32);
-  values[index] = 1;
+  if (ptx::thread_index() == 0) values[index] = 1;
 }
 
 GPU_KERNEL(32) ask_lane(float* out, int distance) {
@@ -138,13 +140,61 @@ GPU_KERNEL(kThreads) barrier_after_return() {
 
 enum class Wait { kFirst, kLate, kInHalf };
 
+/// Hands values through shared memory to the lane beside: all have come to the shuffle before one reads, but a GPU
+/// promises only of a barrier that what was written before it is seen behind it.
+template <bool kWithBarrier>
+GPU_KERNEL(32)
+pass_on_in_warp(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
+  GPU_SHARED(float, values, 32);
+  values[ptx::thread_index()] = in[ptx::thread_index()];
+  const int other = ptx::shuffle(ptx::lane_index(), ptx::lane_index() ^ 1);
+  if constexpr (kWithBarrier) ptx::warp_barrier();
+  out[ptx::thread_index()] = values[other];
+}
+
+/// Copies into the memory that other warps may still be reading.
+template <bool kWithBarrier>
+GPU_KERNEL(64)
+copy_twice(const float* in, float* out) {
+  ptx::wait_for_previous_launch();
+  GPU_SHARED(float, staged, 4 * 64);
+  for (int round = 0; round < 2; ++round) {
+    const int begin = 4 * ptx::thread_index();
+    ptx::copy_async_16(staged + begin, in + begin);
+    ptx::close_copy_group();
+    ptx::wait_copy_groups<0>();
+    ptx::block_barrier();
+    out[round * 64 + ptx::thread_index()] = staged[begin / 4];
+    if constexpr (kWithBarrier) ptx::block_barrier();
+  }
+}
+
+/// Every thread of every block adds to the same number.
+template <bool kAtomically>
+GPU_KERNEL(32)
+count_threads(std::uint64_t* count) {
+  ptx::wait_for_previous_launch();
+  if constexpr (kAtomically) {
+    ptx::atomic_add(count, 1);
+  } else {
+    *count += 1;
+  }
+}
+
+/// Neighbours write to the halves of a word.
+GPU_KERNEL(64) write_halves(std::uint16_t* out) {
+  ptx::wait_for_previous_launch();
+  out[ptx::thread_index()] = static_cast<std::uint16_t>(ptx::thread_index());
+}
+
 /// Doubles what the kernel before it may still be writing.
 template <Wait kWait>
 GPU_KERNEL(32)
 double_in_place(float* values) {
   if (kWait == Wait::kFirst) ptx::wait_for_previous_launch();
   if (kWait == Wait::kInHalf && ptx::lane_index() < 16) ptx::wait_for_previous_launch();
-  values[ptx::thread_index()] *= 2;
+  values[ptx::block_x() * 32 + ptx::thread_index()] *= 2;
   if (kWait == Wait::kLate) ptx::wait_for_previous_launch();
 }
 
@@ -167,9 +217,29 @@ bool always_gives(const std::vector<float>& expected, Launch launch) {
   return equal;
 }
 
+/// Looks for races at the end again.
+struct Unwatched {
+  Unwatched() { gpuinfer::simt::watch_accesses(false); }
+  ~Unwatched() { gpuinfer::simt::watch_accesses(true); }
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+};
+
+/// The race that is found in `launch`; empty: none.
+template <typename Launch>
+std::string race_in(Launch launch) {
+  try {
+    launch();
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+  return "";
+}
+
 }  // namespace
 
 TEST_CASE("a missing barrier between a write and a read gives wrong results") {
+  const Unwatched unwatched;
   const Input<float> in(counting(kThreads));
   std::vector<float> expected = counting(kThreads);
   std::rotate(expected.begin(), expected.end() - 1, expected.end());
@@ -180,6 +250,7 @@ TEST_CASE("a missing barrier between a write and a read gives wrong results") {
 }
 
 TEST_CASE("a missing barrier between a read and the next write gives wrong results") {
+  const Unwatched unwatched;
   constexpr int kRounds = 8;
   const Input<float> in(counting(kThreads));
   std::vector<float> expected;
@@ -195,6 +266,7 @@ TEST_CASE("a missing barrier between a read and the next write gives wrong resul
 }
 
 TEST_CASE("a block that takes itself for the last one gives wrong results, and so does a wrong number of blocks") {
+  const Unwatched unwatched;
   constexpr int kBlocks = 6;
   const auto add = [](auto kernel, int expected_blocks) {
     return [=](float* out) {
@@ -207,6 +279,59 @@ TEST_CASE("a block that takes itself for the last one gives wrong results, and s
   CHECK(always_gives({15}, add(add_blocks<true>, kBlocks)));
   CHECK_FALSE(always_gives({15}, add(add_blocks<false>, kBlocks)));
   CHECK_FALSE(always_gives({15}, add(add_blocks<true>, kBlocks - 1)));
+}
+
+TEST_CASE("two threads that access the same memory without a barrier between are named, whatever comes of it") {
+  if (!gpuinfer::simt::sees_accesses()) return;
+  const Input<float> in(counting(4 * kThreads));
+  Output<float> out(8 * kThreads);
+  const auto race_of = [&](auto kernel, int threads, auto... arguments) {
+    return race_in(
+        [&] { ptx::launch("f", kernel, {.threads = threads}, nullptr, in.data(), out.data(), arguments...); });
+  };
+  CHECK(race_of(pass_on<true>, kThreads) == "");
+  CHECK_THAT(race_of(pass_on<false>, kThreads), Contains("kernel f") && Contains("no barrier lies between"));
+  CHECK(race_of(sum_rounds<true>, kThreads, 2) == "");
+  CHECK_THAT(race_of(sum_rounds<false>, kThreads, 2),
+             Contains("writes what thread") && Contains("read, and no barrier"));
+  CHECK(race_of(pass_on_in_warp<true>, 32) == "");
+  CHECK_THAT(race_of(pass_on_in_warp<false>, 32), Contains("reads what thread") && Contains("wrote, and no barrier"));
+  CHECK(race_of(copy_twice<true>, 64) == "");
+  CHECK_THAT(race_of(copy_twice<false>, 64), Contains("writes what thread") && Contains("read, and no barrier"));
+}
+
+TEST_CASE("blocks of a launch that access the same memory are named, unless they do it atomically") {
+  if (!gpuinfer::simt::sees_accesses()) return;
+  Output<std::uint64_t> count(std::vector<std::uint64_t>{0});
+  const auto race_of = [&](auto kernel, const ptx::Grid& grid) {
+    return race_in([&] { ptx::launch("f", kernel, grid, nullptr, count.data()); });
+  };
+  CHECK(race_of(count_threads<true>, {.x = 3, .threads = 32}) == "");
+  CHECK(race_of(count_threads<true>, {.x = 3, .threads = 32}) == "");
+  CHECK(count.values()[0] == 192);
+  CHECK_THAT(race_of(count_threads<false>, {.threads = 32}), Contains("no barrier lies between"));
+  Output<float> out(32);
+  const auto write = [&](std::int64_t blocks) {
+    return race_in([&] { ptx::launch("f", write_to, {.x = blocks, .threads = 32}, nullptr, out.data(), 5); });
+  };
+  CHECK(write(1) == "");
+  CHECK(write(1) == "");  // One launch comes after the other.
+  CHECK_THAT(write(2), Contains("writes what another block of the launch wrote"));
+  Output<float> parts(6);
+  const auto add = [&](auto kernel) {
+    Output<std::uint32_t> arrivals(std::vector<std::uint32_t>{0});
+    return race_in([&] {
+      ptx::launch("f", kernel, {.x = 6, .threads = 32}, nullptr, parts.data(), arrivals.data(), 6, out.data());
+    });
+  };
+  CHECK(add(add_blocks<true>) == "");
+  CHECK_THAT(add(add_blocks<false>), Contains("another block of the launch"));
+}
+
+TEST_CASE("threads that write to neighbours in memory do not race") {
+  Output<std::uint16_t> out(64);
+  CHECK(race_in([&] { ptx::launch("f", write_halves, {.threads = 64}, nullptr, out.data()); }) == "");
+  CHECK(out.values()[63] == 63);
 }
 
 TEST_CASE("an asynchronous copy that is read before its wait is NaN") {
@@ -300,13 +425,13 @@ TEST_CASE("barriers in two branches, and one that some threads never reach, are 
 }
 
 TEST_CASE("a kernel that touches memory before it has waited for the one before it is named") {
-  Output<float> out(counting(32));
+  Output<float> out(counting(64));
   ptx::launch("f", double_in_place<Wait::kFirst>, {.x = 2, .threads = 32}, nullptr, out.data());
-  CHECK(out.values()[31] == 128);
+  CHECK(out.values()[63] == 128);
   CHECK_THROWS_WITH(ptx::launch("f", double_in_place<Wait::kLate>, {.threads = 32}, nullptr, out.data()),
                     Contains("touches memory before it has waited for the kernel before it"));
   CHECK_THROWS_AS(ptx::launch("f", double_in_place<Wait::kInHalf>, {.threads = 32}, nullptr, out.data()), Failure);
-  CHECK(out.values()[31] == 128);
+  CHECK(out.values()[63] == 128);
 }
 
 TEST_CASE("a kernel that ends without having waited for the one before it is named") {

@@ -12,9 +12,6 @@
 namespace gpuinfer::simt {
 namespace {
 
-/// Room for a kernel compiled without optimisation, for a thrown Failure and for AddressSanitizer.
-constexpr std::size_t kStackBytes = 256U << 10;
-
 /// Of fibers that are no more, for those of the next launch: every thread of every launch has one.
 std::vector<std::unique_ptr<std::byte[]>>& spare_stacks() {
   static std::vector<std::unique_ptr<std::byte[]>> stacks;

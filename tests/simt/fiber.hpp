@@ -24,9 +24,14 @@ class Fiber {
   /// Called in the body: goes back to who called resume().
   void suspend();
 
+  /// Whether that is a place of its stack.
+  bool owns(const void* address) const { return address >= stack_.get() && address < stack_.get() + kStackBytes; }
   bool ended() const { return ended_; }
 
  private:
+  /// Room for a kernel compiled without optimisation, for a thrown Failure and for AddressSanitizer.
+  static constexpr std::size_t kStackBytes = 256U << 10;
+
   static void enter(boost::context::detail::transfer_t from);
   void leave(bool for_good);
 

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "simt/failure.hpp"
+#include "simt/races.hpp"
 
 namespace gpuinfer::simt {
 namespace {
@@ -38,7 +39,7 @@ std::size_t round_up(std::size_t bytes, std::size_t multiple) { return (bytes + 
 
 }  // namespace
 
-GuardedMemory::GuardedMemory(std::size_t bytes) : size_(bytes) {
+GuardedMemory::GuardedMemory(std::size_t bytes, bool of_block) : size_(bytes) {
   const std::size_t usable = round_up(size_, page_bytes()) + page_bytes();
   mapped_bytes_ = usable + page_bytes();
   void* mapping = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -49,10 +50,12 @@ GuardedMemory::GuardedMemory(std::size_t bytes) : size_(bytes) {
   mprotect(mapping_ + usable, page_bytes(), PROT_NONE);
   std::fill(mapping_, mapping_ + usable, kPoison);
   present().insert(this);
+  Races::all().watch(data_, size_, of_block);
 }
 
 GuardedMemory::~GuardedMemory() {
   present().erase(this);
+  Races::all().forget(data_);
   munmap(mapping_, mapped_bytes_);
 }
 
@@ -60,6 +63,7 @@ void GuardedMemory::poison() { std::fill_n(data_, size_, kPoison); }
 
 void GuardedMemory::make_read_only() {
   read_only_ = true;
+  Races::all().forget(data_);  // Reads do not race with each other.
   mprotect(mapping_, mapped_bytes_ - page_bytes(), protection());
 }
 

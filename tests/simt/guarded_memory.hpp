@@ -11,7 +11,8 @@ namespace gpuinfer::simt {
 /// multiple of 16, what lies between the end and the page is poison too.
 class GuardedMemory {
  public:
-  explicit GuardedMemory(std::size_t bytes);
+  /// Of one block after the other, or of all.
+  explicit GuardedMemory(std::size_t bytes, bool of_block = false);
   ~GuardedMemory();
   GuardedMemory(const GuardedMemory&) = delete;
   GuardedMemory& operator=(const GuardedMemory&) = delete;

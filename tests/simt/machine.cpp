@@ -10,8 +10,10 @@
 
 #include "catch.hpp"
 #include "runtime/backend/cuda/ptx/host_twin.hpp"
+#include "simt/accesses.hpp"
 #include "simt/block.hpp"
 #include "simt/failure.hpp"
+#include "simt/races.hpp"
 #include "simt/recording.hpp"
 #include "simt/schedule.hpp"
 
@@ -22,8 +24,13 @@ constexpr std::uint64_t kSchedules = 4;
 /// As on every GPU.
 constexpr unsigned kMaximumThreads = 1024;
 
-std::uint64_t schedule = 1;
+/// Races that are there are found in any schedule: looking for them in one is enough.
+constexpr std::uint64_t kWatchedSchedule = 1;
+bool is_watching = true;
+
+std::uint64_t schedule = kWatchedSchedule;
 Block* running_block = nullptr;
+bool is_atomic = false;
 
 extern "C" void on_segmentation_fault(int signal, siginfo_t* /*info*/, void* /*context*/) {
   if (running_block == nullptr) {
@@ -71,6 +78,7 @@ void under_schedules(const std::function<void()>& test) {
     set_schedule(seed);
     test();
   }
+  set_schedule(kWatchedSchedule);
 }
 
 void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t dynamic_shared_bytes,
@@ -83,11 +91,12 @@ void launch(const char* kernel, Dimensions grid, unsigned threads, std::size_t d
     throw std::invalid_argument("a block has whole warps, at most 32 of them");
   }
   Block block(std::string(kernel) + " under schedule " + std::to_string(schedule), threads, dynamic_shared_bytes,
-              thread);
+              is_watching && schedule == kWatchedSchedule, thread);
   Random random(schedule);
   std::vector<unsigned> order(grid.x * grid.y * grid.z);
   std::iota(order.begin(), order.end(), 0U);
   std::ranges::shuffle(order, random);
+  Races::all().begin_launch();
   const CatchFaults catch_faults(block);
   for (const unsigned i : order) block.run({i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y}, random);
 }
@@ -96,7 +105,15 @@ unsigned thread_index() { return block().running(); }
 unsigned block_threads() { return block().size(); }
 Dimensions block_index() { return block().index(); }
 
-void block_barrier(Place place) { block().wait(Block::Thread::State::kAtBarrier, place); }
+void block_barrier(Place place) {
+  block().wait(Block::Thread::State::kAtBarrier, place);
+  ++block().thread().block_barriers;
+}
+
+void warp_barrier(Place place) {
+  exchange({}, place);
+  ++block().thread().warp_barriers;
+}
 
 void wait_for_previous_launch(Place place) { block().wait_for_previous_launch(place); }
 
@@ -115,8 +132,11 @@ std::span<const Words, kLanes> exchange(const Words& mine, Place place) {
 void* shared_memory(const void* variable, std::size_t bytes) { return block().shared_memory(variable, bytes); }
 void* dynamic_shared_memory() { return block().dynamic_shared_memory(); }
 
+// It may arrive at once, or as late as at the wait.
 void copy_async(void* to, const void* from) {
   Block::Copy copy{.to = to, .bytes = {}};
+  on_access(from, copy.bytes.size(), false);
+  on_access(to, copy.bytes.size(), true);
   std::memcpy(copy.bytes.data(), from, copy.bytes.size());
   block().thread().open_group.push_back(copy);
 }
@@ -130,11 +150,33 @@ void close_copy_group() {
 void wait_copy_groups(unsigned pending) {
   Block::Thread& thread = block().thread();
   while (thread.groups.size() > pending) {
-    for (const Block::Copy& copy : thread.groups.front()) std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+    for (const Block::Copy& copy : thread.groups.front()) {
+      on_access(copy.to, copy.bytes.size(), true);
+      std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+    }
     thread.groups.pop_front();
   }
 }
 
+Atomic::Atomic() { is_atomic = true; }
+Atomic::~Atomic() { is_atomic = false; }
+
+void synchronize_with_blocks() { Races::all().order_behind_other_blocks(); }
+
 void fail(const std::string& what) { block().fail(what); }
+
+void check_access(const void* address, std::size_t bytes, bool is_write) {
+  const Block::Thread& thread = block().thread();
+  const auto race = Races::all().check(address, bytes, is_write,
+                                       {.thread = static_cast<std::uint16_t>(block().running()),
+                                        .atomic = is_atomic,
+                                        .block_barriers = thread.block_barriers,
+                                        .warp_barriers = thread.warp_barriers});
+  if (race) block().abandon_thread(*race);
+}
+
+bool sees_accesses() { return GPUINFER_SEES_ACCESSES != 0; }
+
+void watch_accesses(bool watch) { is_watching = watch; }
 
 }  // namespace gpuinfer::simt

@@ -115,7 +115,9 @@ attend_kernel(const Attention step) {
       } else {
         place[row] = partial_row(step, task.partial + segment - task.first_segment, tile.kv_head,
                                  ptx::lane_index() / kKeyLanes + row * kRowStep);
-        if (tile.exists[row]) step.partial_softmaxes[place[row]] = softmax[row];
+        // Several lanes, and the blocks of all parts of the head, have the same.
+        const bool is_mine = ptx::lane_index() % kKeyLanes == 0 && ptx::block_z() == 0;
+        if (tile.exists[row] && is_mine) step.partial_softmaxes[place[row]] = softmax[row];
       }
     }
 

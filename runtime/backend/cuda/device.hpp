@@ -78,7 +78,7 @@ class Queue {
 
   Stream stream() const { return stream_; }
 
-  /// A pinned source must stay as it is until the queue, or a mark behind this, has been waited for.
+  /// The source must stay as it is until the queue, or a mark behind this, has been waited for.
   void upload(void* to, std::span<const std::byte> from);
   /// `to` is written when the queue, or a mark behind this, has been waited for.
   void download(std::span<std::byte> to, const void* from);

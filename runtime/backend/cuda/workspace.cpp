@@ -50,6 +50,7 @@ Workspace::Workspace(const model::ModelConfig& config, std::int64_t ranks) {
 void Workspace::clear_arrivals(Queue& queue) {
   const std::vector<std::uint32_t> zeros(arrivals.size());
   queue.upload(arrivals.data(), std::as_bytes(std::span(zeros)));
+  queue.wait();
 }
 
 std::int64_t Workspace::bytes(const model::ModelConfig& config, std::int64_t ranks) {

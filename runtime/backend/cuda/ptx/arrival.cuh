@@ -18,6 +18,8 @@ GPU_DEVICE std::uint32_t count_arrival(std::uint32_t* count, std::uint32_t last)
                : "memory");
   return before;
 #else
+  const simt::Atomic atomic;
+  simt::synchronize_with_blocks();
   const std::uint32_t before = *count;
   *count = before >= last ? 0 : before + 1;
   return before;

@@ -14,6 +14,7 @@ GPU_DEVICE void atomic_add(std::uint64_t* to, std::uint64_t value) {
   static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
   atomicAdd(reinterpret_cast<unsigned long long*>(to), value);
 #else
+  const simt::Atomic atomic;
   *to += value;
 #endif
 }

@@ -45,8 +45,10 @@ void wait_for_previous_launch(Place place);
 /// Of a buffer.
 void prefetch(const void* address);
 
-/// Goes on when all lanes of the warp have come to the same place, with what each of them brought. The words last until
-/// the next exchange.
+/// Goes on when all lanes of the warp have come to the same place; each may then access what others have written.
+void warp_barrier(Place place);
+
+/// The same with what each of them brought, and without what they have written. The words last until the next exchange.
 std::span<const Words, kLanes> exchange(const Words& mine, Place place);
 
 /// The block's memory for the variable that `variable` is the identity of; all bits are one until it is written to.
@@ -58,6 +60,17 @@ void copy_async(void* to, const void* from);
 void close_copy_group();
 /// Waits until at most `pending` groups of this thread are under way.
 void wait_copy_groups(unsigned pending);
+
+/// What the thread accesses while it lives may be accessed by others, who do it this way too.
+struct Atomic {
+  Atomic();
+  ~Atomic();
+  Atomic(const Atomic&) = delete;
+  Atomic& operator=(const Atomic&) = delete;
+};
+
+/// What the block accesses from now on comes after what the blocks of the launch that ran before it have.
+void synchronize_with_blocks();
 
 /// Ends the launch with a Failure.
 [[noreturn]] void fail(const std::string& what);

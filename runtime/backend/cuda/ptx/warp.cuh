@@ -58,7 +58,7 @@ GPU_DEVICE std::uint32_t ballot(bool condition, simt::Place place = simt::Place:
 
 GPU_DEVICE int count_bits(std::uint32_t bits) { return std::popcount(bits); }
 
-GPU_DEVICE void warp_barrier(simt::Place place = simt::Place::current()) { simt::exchange({}, place); }
+GPU_DEVICE void warp_barrier(simt::Place place = simt::Place::current()) { simt::warp_barrier(place); }
 
 #endif
 

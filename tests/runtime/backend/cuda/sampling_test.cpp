@@ -220,9 +220,10 @@ TEST_CASE("a token's logprob is that of the model, whatever the request edits") 
 }
 
 TEST_CASE("rows without a token that can come say why") {
-  Case test{.vocab = 40,
-            .edits = {{.token = 3, .forbidden = true}, {.token = 4, .bias = -INFINITY}},
-            .allowed = {1U << 3 | 1U << 4, 0}};
+  Case test{
+      .vocab = 40,
+      .edits = {{.token = 3, .forbidden = true}, {.token = 4, .bias = -INFINITY}, {.token = 3, .forbidden = true}},
+      .allowed = {1U << 3 | 1U << 4, 0}};
   const float none = -INFINITY;
   test.add(std::vector<float>(40, none), {.number = 0.5});
   test.add(std::vector<float>(40, NAN), {.number = 0.5, .top_p = 0.5F, .top_k = 3});
@@ -231,7 +232,7 @@ TEST_CASE("rows without a token that can come say why") {
   test.add(infinite, {.number = 0.5, .top_k = 3});
   const std::vector<float> flat(40, 1);
   test.add(flat, {.edits = 2, .allowed = 0});
-  test.add(flat, {.edits = 1, .allowed = 0});
+  test.add(flat, {.first_edit = 2, .edits = 1, .allowed = 0});
   CHECK(run(test).tokens == std::vector<std::int32_t>{SampledToken::kNotFinite, SampledToken::kNotFinite,
                                                       SampledToken::kNotFinite, SampledToken::kNoneAllowed, 4});
 }

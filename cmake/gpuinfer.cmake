@@ -62,11 +62,11 @@ endfunction()
 # together, through code that those run as well.
 set(GPUINFER_TEST_FILTER "" CACHE STRING "Which test cases ctest runs, as Catch2 takes it")
 
-# gpuinfer_test(NAME [ALONE] SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
+# gpuinfer_test(NAME [ALONE | LONG] SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
 # The program runs in the source folder tests/, so test data is found as "policies/testdata/x.yaml". ALONE: it waits for
-# clients and timers, so ctest runs nothing beside it.
+# clients and timers, so ctest runs nothing beside it. LONG: ctest begins with it, so that the others run beside it.
 function(gpuinfer_test NAME)
-  cmake_parse_arguments(ARG "ALONE" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE;LONG" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME}_test ${ARG_SOURCES})
   target_link_libraries(${NAME}_test PRIVATE ${ARG_LIBS} gpuinfer_test_main gpuinfer_options)
   target_compile_options(${NAME}_test PRIVATE ${GPUINFER_TEST_OPTIONS})
@@ -74,6 +74,9 @@ function(gpuinfer_test NAME)
   add_test(NAME ${NAME} COMMAND ${NAME}_test ${GPUINFER_TEST_FILTER} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests)
   if(ARG_ALONE)
     set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON)
+  endif()
+  if(ARG_LONG)
+    set_tests_properties(${NAME} PROPERTIES COST 1)
   endif()
 endfunction()
 

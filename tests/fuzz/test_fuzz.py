@@ -3,8 +3,10 @@
     pytest tests/fuzz --seconds 300
 """
 
+import concurrent.futures
 import json
 import math
+import os
 import pathlib
 import re
 import struct
@@ -167,12 +169,16 @@ def seconds(request):
     return request.config.getoption("--seconds")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_fuzz(target, seconds, tmp_path, record_property):
-    fuzzer = BUILD / "bin" / f"fuzz_{target}"
-    assert fuzzer.exists(), f"{fuzzer} is missing: scripts/build fuzz"
-    seeds = tmp_path / "seeds"
-    seeds.mkdir()
+def corpus_of(target):
+    return BUILD / "corpus" / target
+
+
+def fuzzer_of(target):
+    return BUILD / "bin" / f"fuzz_{target}"
+
+
+def fuzz(target, seconds, seeds):
+    """Runs the fuzzer; `seeds` is an empty folder."""
     if target in MODEL_TARGETS:
         contents = model_seeds(target)
     else:
@@ -180,14 +186,12 @@ def test_fuzz(target, seconds, tmp_path, record_property):
     for name, seed in contents.items():
         (seeds / str(name)).write_bytes(seed)
     assert any(seeds.iterdir())
-    corpus = BUILD / "corpus" / target
     crashes = BUILD / "crashes" / target
-    for folder in (corpus, crashes):
+    for folder in (corpus_of(target), crashes):
         folder.mkdir(parents=True, exist_ok=True)
-
-    done = subprocess.run(
+    return subprocess.run(
         [
-            fuzzer,
+            fuzzer_of(target),
             f"-max_total_time={seconds}",
             f"-max_len={MAX_INPUT_BYTES}",
             f"-artifact_prefix={crashes}/",
@@ -195,14 +199,29 @@ def test_fuzz(target, seconds, tmp_path, record_property):
             "-timeout=60",
             "-rss_limit_mb=2048",
             "-print_final_stats=1",
-            corpus,
+            corpus_of(target),
             seeds,
             *(folder for folder in [FOLDER / "seeds" / target] if folder.exists()),
         ],
         capture_output=True, text=True, errors="replace", check=False)
+
+
+@pytest.fixture(scope="session")
+def runs(request, seconds, tmp_path_factory):
+    """Those of the chosen targets, as many at a time as there are CPUs."""
+    chosen = [item.callspec.params["target"] for item in request.session.items if item.function is test_fuzz]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {target: pool.submit(fuzz, target, seconds, tmp_path_factory.mktemp(target)) for target in chosen}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_fuzz(target, runs, record_property):
+    fuzzer = fuzzer_of(target)
+    assert fuzzer.exists(), f"{fuzzer} is missing: scripts/build fuzz"
+    done = runs[target].result()
     assert done.returncode == 0, (
         f"{done.stderr[-6000:]}\nkeep the input, made small with `{fuzzer.name} -minimize_crash=1`, as a file of tests/fuzz/seeds/{target}")
     executions = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr).group(1)
     coverage = re.findall(r"cov: (\d+)", done.stderr)[-1]
-    inputs = sum(1 for _ in corpus.iterdir())
+    inputs = sum(1 for _ in corpus_of(target).iterdir())
     record_property("fuzzed", f"{target}: {executions} executions, {coverage} places reached, {inputs} inputs kept")

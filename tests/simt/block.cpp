@@ -175,8 +175,8 @@ void* Block::shared_memory(const void* variable, std::size_t bytes) {
 
 void Block::fail(const std::string& what) { throw Stopped{what}; }
 
-void Block::abandon_thread(const std::string& what) {
-  failure_ = what;
+void Block::abandon_thread(std::string what) {
+  failure_ = std::move(what);  // What stays on the thread's stack is never freed.
   ForbiddenMemory::allow_all();
   thread().fiber.suspend();
   std::abort();

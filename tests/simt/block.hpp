@@ -69,7 +69,7 @@ class Block {
   /// Ends the running thread; run() throws.
   [[noreturn]] void fail(const std::string& what);
   /// The same where nothing can be thrown: the thread's stack is left as it is.
-  [[noreturn]] void abandon_thread(const std::string& what);
+  [[noreturn]] void abandon_thread(std::string what);
   /// For what the thread must not touch, from a signal handler.
   [[noreturn]] void abandon_thread();
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -167,12 +168,12 @@ void fail(const std::string& what) { block().fail(what); }
 
 void check_access(const void* address, std::size_t bytes, bool is_write) {
   const Block::Thread& thread = block().thread();
-  const auto race = Races::all().check(address, bytes, is_write,
+  auto race = Races::all().check(address, bytes, is_write,
                                        {.thread = static_cast<std::uint16_t>(block().running()),
                                         .atomic = is_atomic,
                                         .block_barriers = thread.block_barriers,
                                         .warp_barriers = thread.warp_barriers});
-  if (race) block().abandon_thread(*race);
+  if (race) block().abandon_thread(std::move(*race));
 }
 
 bool sees_accesses() { return GPUINFER_SEES_ACCESSES != 0; }

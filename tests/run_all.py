@@ -60,8 +60,13 @@ def ctest(preset, *options):
     return ["ctest", "--preset", preset, "--parallel", str(os.cpu_count()), "--verbose", "--output-log", "/dev/null", *options]
 
 
-def pytest(*paths):
-    return [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", *paths]
+def pytest(*arguments):
+    return [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", *arguments]
+
+
+def pytest_side_by_side(*paths):
+    """Whole files, as many at a time as there are CPUs: tests of one file may share what is slow to make."""
+    return pytest("--numprocesses", str(os.cpu_count()), "--dist", "loadfile", *paths)
 
 
 # The tests that run under each sanitizer: those whose rooms have been seen to pass there. AddressSanitizer's preset leaves out what is tagged
@@ -96,7 +101,7 @@ def parts(soak_seconds=SOAK_SECONDS):
         Part("fuzz", "libFuzzer on what reads foreign bytes, for a bounded time", [["scripts/build", "fuzz"], pytest("tests/fuzz")], count_pytest),
         Part("oracle", "the programs against Python's tokenizers, jinja2, jsonpatch and openai",
              [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
-              pytest("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime", "tests/images")], count_pytest),
+              pytest_side_by_side("tests/policies", "tests/webhook", "tests/plugin", "tests/runtime", "tests/images")], count_pytest),
         Part("e2e", "a real Kubernetes, from install to chat to delete",
              [["scripts/build", "release"], ["build/release/bin/kubectl-gpuinfer", "models", "pull", "smollm2-135m"],
               ["tests/cluster/build"], pytest("tests/e2e")], count_pytest),

@@ -169,10 +169,10 @@ void fail(const std::string& what) { block().fail(what); }
 void check_access(const void* address, std::size_t bytes, bool is_write) {
   const Block::Thread& thread = block().thread();
   auto race = Races::all().check(address, bytes, is_write,
-                                       {.thread = static_cast<std::uint16_t>(block().running()),
-                                        .atomic = is_atomic,
-                                        .block_barriers = thread.block_barriers,
-                                        .warp_barriers = thread.warp_barriers});
+                                 {.thread = static_cast<std::uint16_t>(block().running()),
+                                  .atomic = is_atomic,
+                                  .block_barriers = thread.block_barriers,
+                                  .warp_barriers = thread.warp_barriers});
   if (race) block().abandon_thread(std::move(*race));
 }
 

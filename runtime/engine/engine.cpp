@@ -225,8 +225,9 @@ void Engine::run() {
     }
     publish_statistics();
   }
-  const auto failure = std::make_exception_ptr(GenerationFailed("the server is shutting down"));
-  for (const auto& [id, request] : requests_) request->queue->fail(failure);
+  for (const auto& [id, request] : requests_) {
+    request->queue->fail(std::make_exception_ptr(GenerationFailed("the server is shutting down")));
+  }
   requests_.clear();
   try {
     for (; has_steps_underway(); ++finished_) backend_->finish();
@@ -316,12 +317,11 @@ void Engine::finish_step() {
 
 /// Fails the requests of all steps under way.
 void Engine::lose_steps(const std::exception& error) {
-  const auto failure = std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log."));
   std::size_t requests = 0;
   for (; has_steps_underway(); ++finished_) {
     for (const Part& part : underway(finished_).parts) {
       if (!requests_.contains(part.request)) continue;
-      fail(part.request, failure);
+      fail(part.request, std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log.")));
       ++requests;
     }
   }

@@ -38,7 +38,7 @@ void TokenQueue::fail(std::exception_ptr failure) {
 Progress TokenQueue::take(Clock::duration timeout) {
   std::unique_lock lock(doorbell_->mutex);
   doorbell_->rung.wait_for(lock, timeout, [this] { return has_news(); });
-  if (failure_ && progress_.empty()) std::rethrow_exception(failure_);
+  if (failure_ && progress_.empty()) std::rethrow_exception(std::exchange(failure_, nullptr));
   return std::exchange(progress_, {});
 }
 

@@ -81,7 +81,7 @@ class TokenQueue {
   void push(GeneratedToken token, std::optional<FinishReason> finished);
   void push_prompt_logprobs(Logprobs logprobs);
   void finish_embedding(std::vector<float> embedding);
-  /// `failure` is a GenerationFailed.
+  /// `failure` is a GenerationFailed, which is the client's alone from then on.
   void fail(std::exception_ptr failure);
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
@@ -110,8 +110,8 @@ class Generation {
   Generation(Generation&&) = default;
   Generation& operator=(Generation&&) = delete;
 
-  /// Waits until there is progress, but not longer than `timeout`: then it is empty. Throws GenerationFailed, after
-  /// the progress that was made before it.
+  /// Waits until there is progress, but not longer than `timeout`: then it is empty. Throws GenerationFailed, once,
+  /// after the progress that was made before it.
   Progress next(Clock::duration timeout) { return queue_->take(timeout); }
 
   /// Once the first step has begun.

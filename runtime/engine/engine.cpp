@@ -44,6 +44,12 @@ Error not_finite() {
                "The weights are damaged, or their type overflows: check the file's checksum.");
 }
 
+/// For a client's thread: when this returns, nothing else refers to it. A copy of an exception shares its text.
+template <typename Failure>
+std::exception_ptr make_failure(const std::string& what, const std::string& remedy = "") {
+  return std::make_exception_ptr(Failure(what, remedy));
+}
+
 Error none_allowed() { return Error("the request's parameters leave no token that may come next"); }
 
 /// What a backend sampled. Throws Error where that is no token.
@@ -226,7 +232,7 @@ void Engine::run() {
     publish_statistics();
   }
   for (const auto& [id, request] : requests_) {
-    request->queue->fail(std::make_exception_ptr(GenerationFailed("the server is shutting down")));
+    request->queue->fail(make_failure<GenerationFailed>("the server is shutting down"));
   }
   requests_.clear();
   try {
@@ -274,7 +280,7 @@ void Engine::drop_departed() {
   }
   for (const std::uint64_t id : cancelled) finish(id);
   for (const std::uint64_t id : late) {
-    fail(id, std::make_exception_ptr(DeadlineExceeded("the request's time is up", "Allow more, or ask for less.")));
+    fail(id, make_failure<DeadlineExceeded>("the request's time is up", "Allow more, or ask for less."));
   }
 }
 
@@ -321,7 +327,7 @@ void Engine::lose_steps(const std::exception& error) {
   for (; has_steps_underway(); ++finished_) {
     for (const Part& part : underway(finished_).parts) {
       if (!requests_.contains(part.request)) continue;
-      fail(part.request, std::make_exception_ptr(GenerationFailed(error.what(), "See the server's log.")));
+      fail(part.request, make_failure<GenerationFailed>(error.what(), "See the server's log."));
       ++requests;
     }
   }
@@ -516,7 +522,7 @@ bool Engine::emit_token(Request& request, std::span<const float> logits, const b
   try {
     token.id = sampled != nullptr ? token_of(*sampled) : choose(request, logits);
   } catch (const Error& error) {
-    fail(id, std::make_exception_ptr(GenerationFailed(error.what(), error.remedy())));
+    fail(id, make_failure<GenerationFailed>(error.what(), error.remedy()));
     return false;
   }
   if (request.wanted.logprobs && logits.empty()) {

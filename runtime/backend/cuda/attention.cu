@@ -116,7 +116,7 @@ attend_kernel(const Attention step) {
         place[row] = partial_row(step, task.partial + segment - task.first_segment, tile.kv_head,
                                  ptx::lane_index() / kKeyLanes + row * kRowStep);
         // Several lanes, and the blocks of all parts of the head, have the same.
-        const bool is_mine = ptx::lane_index() % kKeyLanes == 0 && ptx::block_z() == 0;
+        const bool is_mine = begin + ptx::lane_index() % kKeyLanes == 0;
         if (tile.exists[row] && is_mine) step.partial_softmaxes[place[row]] = softmax[row];
       }
     }

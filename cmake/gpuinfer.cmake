@@ -62,11 +62,12 @@ endfunction()
 # together, through code that those run as well.
 set(GPUINFER_TEST_FILTER "" CACHE STRING "Which test cases ctest runs, as Catch2 takes it")
 
-# gpuinfer_test(NAME [ALONE | LONG] SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
+# gpuinfer_test(NAME [ALONE | FIRST] SOURCES x_test.cpp ... LIBS y ...): one Catch2 program NAME_test, one ctest test of the same name.
 # The program runs in the source folder tests/, so test data is found as "policies/testdata/x.yaml". ALONE: it waits for
-# clients and timers, so ctest runs nothing beside it. LONG: ctest begins with it, so that the others run beside it.
+# clients and timers, so ctest runs nothing beside it. FIRST: it takes long, so ctest
+# begins with it and runs the others beside it.
 function(gpuinfer_test NAME)
-  cmake_parse_arguments(ARG "ALONE;LONG" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ALONE;FIRST" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME}_test ${ARG_SOURCES})
   target_link_libraries(${NAME}_test PRIVATE ${ARG_LIBS} gpuinfer_test_main gpuinfer_options)
   target_compile_options(${NAME}_test PRIVATE ${GPUINFER_TEST_OPTIONS})
@@ -75,7 +76,7 @@ function(gpuinfer_test NAME)
   if(ARG_ALONE)
     set_tests_properties(${NAME} PROPERTIES RUN_SERIAL ON)
   endif()
-  if(ARG_LONG)
+  if(ARG_FIRST)
     set_tests_properties(${NAME} PROPERTIES COST 1)
   endif()
 endfunction()

@@ -28,6 +28,14 @@ struct Gpu {
 /// Those that are there: a test may change them, and puts them back.
 Gpu& gpu();
 
+/// New GPUs, for a test to change and to count on; and other ones after it.
+struct NewGpus {
+  NewGpus() { gpu() = {}; }
+  ~NewGpus() { gpu() = {}; }
+  NewGpus(const NewGpus&) = delete;
+  NewGpus& operator=(const NewGpus&) = delete;
+};
+
 /// Bytes that are allocated on all of them at present.
 std::int64_t allocated_bytes();
 

@@ -36,12 +36,6 @@ std::vector<float> run(Backend& backend, const FixturePrompt& prompt, std::size_
   return Sequence(kPages / 2, first_page).run(backend, prompt.ids, chunk);
 }
 
-/// A new GPU, for a test to change and to count on; and another one after it.
-struct ChangedGpu {
-  ChangedGpu() { simt::gpu() = {}; }
-  ~ChangedGpu() { simt::gpu() = {}; }
-};
-
 TEST_CASE("logits equal those of the reference in bfloat16, and are the same bits in chunks of any size", "[long]") {
   for (const char* name :
        {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
@@ -120,7 +114,7 @@ TEST_CASE("tokens that are decoded by graphs have the bits of those in a prompt"
   for (const char* name :
        {"llama", "llama3-rope", "mistral", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     DYNAMIC_SECTION(name) {
-      const ChangedGpu changed;
+      const simt::NewGpus gpus;
       const Fixture fixture = load_fixture(name);
       const std::vector<TokenId> ids = some_tokens(fixture, kPageTokens + 2);
       const std::unique_ptr<Backend> backend = make(fixture);
@@ -134,7 +128,7 @@ TEST_CASE("tokens that are decoded by graphs have the bits of those in a prompt"
 }
 
 TEST_CASE("a graph serves other sequences and longer page tables") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("gemma3");
   const std::unique_ptr<Backend> backend = make(fixture);
   const auto row = static_cast<std::ptrdiff_t>(backend->vocab_size());
@@ -165,7 +159,7 @@ TEST_CASE("a graph serves other sequences and longer page tables") {
 }
 
 TEST_CASE("graphs are recorded anew when the inputs of a step have to move, and steps go on without") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const bool records = GENERATE(true, false);
   simt::gpu().records = records;
@@ -182,7 +176,7 @@ TEST_CASE("graphs are recorded anew when the inputs of a step have to move, and 
 }
 
 TEST_CASE("without a GPU, and on one that is too small, the error says so and nothing is left behind") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   simt::gpu().missing = "there is no NVIDIA driver";
   CHECK_THROWS_AS(make(fixture), cuda::NoDevice);
@@ -213,7 +207,7 @@ std::int64_t least_memory(const Make& make_backend) {
 }
 
 TEST_CASE("the KV cache gets what memory is left, between one sequence of the longest and all that can be used") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("gemma3");  // With and without a window.
   const model::ModelConfig& config = fixture.model->config;
   const KvPlan plan{.least_tokens = 100, .usual_tokens = 1, .most_tokens = 1000, .sequences = 3, .step_tokens = 40};
@@ -241,7 +235,7 @@ TEST_CASE("the KV cache gets what memory is left, between one sequence of the lo
 }
 
 TEST_CASE("a GPU that is too small is refused with the setting with which it would do") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const auto make_with = [&](std::int64_t tokens) {
     return make_cuda_backend(*fixture.model, {.least_tokens = tokens, .most_tokens = 2 * tokens}, 1);
@@ -272,7 +266,7 @@ TEST_CASE("a model that the kernels cannot compute is refused before anything is
 }
 
 TEST_CASE("a step whose inputs have no room on the GPU fails, and those after it do not") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(fixture);
   const std::vector<TokenId>& ids = fixture.prompts[0].ids;
@@ -295,7 +289,7 @@ TEST_CASE("a step whose inputs have no room on the GPU fails, and those after it
 }
 
 TEST_CASE("a GPU that fails while it computes fails the step, and every later one") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(fixture);
   CHECK_NOTHROW(run(*backend, fixture.prompts[1], 7));

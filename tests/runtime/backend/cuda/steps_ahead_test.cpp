@@ -68,14 +68,8 @@ std::unique_ptr<Backend> make(const Fixture& fixture) {
   return make_cuda_backend(*fixture.model, KvPlan::of_pages(kPages), 2);
 }
 
-/// A new GPU, for a test to change and to count on; and another one after it.
-struct ChangedGpu {
-  ChangedGpu() { simt::gpu() = {}; }
-  ~ChangedGpu() { simt::gpu() = {}; }
-};
-
 TEST_CASE("steps that are begun ahead choose the same tokens, by the same graphs") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(fixture);
   REQUIRE(backend->runs_ahead());
@@ -134,7 +128,7 @@ TEST_CASE("a third step, and a token that follows none, are refused") {
 }
 
 TEST_CASE("a step that cannot begin takes the one before it along, and those after them are as ever") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(fixture);
   const Tokens expected = one_by_one(fixture, *backend);
@@ -156,7 +150,7 @@ TEST_CASE("a step that cannot begin takes the one before it along, and those aft
 }
 
 TEST_CASE("a fault is met where the step ends") {
-  const ChangedGpu changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(fixture);
   std::vector<SampledToken> tokens(2);

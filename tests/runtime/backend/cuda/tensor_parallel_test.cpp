@@ -23,11 +23,6 @@ constexpr double kLimitOfOneToken = 1e-6;
 constexpr double kLimit = 1.5e-2;
 constexpr double kLimitOfMixtures = 4e-2;
 
-struct ChangedGpus {
-  ChangedGpus() { simt::gpu() = {}; }
-  ~ChangedGpus() { simt::gpu() = {}; }
-};
-
 std::vector<TokenId> some_tokens(const Fixture& fixture) {
   for (const FixturePrompt& prompt : fixture.prompts) {
     if (prompt.ids.size() >= kTokens) return {prompt.ids.begin(), prompt.ids.begin() + kTokens};
@@ -58,7 +53,7 @@ void check_logits(const std::shared_ptr<const model::Model>& model, const std::v
 TEST_CASE("two GPUs give the logits of the reference, the same bits in one chunk and in two", "[long]") {
   for (const char* name : {"llama", "qwen2", "qwen3", "qwen3-moe", "gemma3", "gpt-oss-mxfp4"}) {
     DYNAMIC_SECTION(name) {
-      const ChangedGpus changed;
+      const simt::NewGpus gpus;
       const Fixture fixture = load_fixture(name);
       check_logits(fixture.model, some_tokens(fixture), 2);
     }
@@ -79,7 +74,7 @@ std::shared_ptr<const model::Model> with_more_heads(const model::Model& original
 }
 
 TEST_CASE("four GPUs do, also where the vocabulary does not divide", "[long]") {
-  const ChangedGpus changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("gpt-oss-mxfp4");
   const auto model = with_more_heads(*fixture.model);
   check_logits(model, some_tokens(fixture), 4);
@@ -122,7 +117,7 @@ TEST_CASE("sequences in one batch on two GPUs have the bits that they have alone
 }
 
 TEST_CASE("decode steps on two GPUs are graphs between the exchanges, with the bits of a prompt") {
-  const ChangedGpus changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(*fixture.model, 2);
   const std::vector<TokenId> ids = some_tokens(fixture);
@@ -140,7 +135,7 @@ TEST_CASE("the log says how many GPUs there are") {
 }
 
 TEST_CASE("too few GPUs, and a model that they cannot share, are refused before anything is brought") {
-  const ChangedGpus changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   CHECK_THROWS_WITH(make(*fixture.model, 4), Catch::Contains("4 GPUs cannot share the model's 2 key/value heads"));
   simt::gpu().count = 1;
@@ -162,7 +157,7 @@ std::string pages_of(const model::Model& model, std::int64_t gpus) {
 }
 
 TEST_CASE("the GPU with the least memory decides how much of the KV cache there is") {
-  const ChangedGpus changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   std::int64_t small_bytes = 0;
   const auto fits = [](const std::string& pages) { return pages.find(' ') == std::string::npos; };
@@ -185,7 +180,7 @@ TEST_CASE("the GPU with the least memory decides how much of the KV cache there 
 }
 
 TEST_CASE("after one of several GPUs has failed no step is computed any more") {
-  const ChangedGpus changed;
+  const simt::NewGpus gpus;
   const Fixture fixture = load_fixture("llama");
   const std::unique_ptr<Backend> backend = make(*fixture.model, 2);
   const std::vector<TokenId> ids = some_tokens(fixture);
